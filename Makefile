@@ -1,0 +1,60 @@
+# The two commands: `make lab` runs the main job on this machine, `make test` proves it. Both do all their own set-up.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help lab lab-status lab-shell lab-down lab-logs test check unit e2e bench tools clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+$(STAMP): requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Fleet needs Python 3.11 or newer; set PYTHON=…")'
+	@echo "setting up $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -e .
+	@touch $@
+
+lab: $(STAMP) ## a real fleet on this machine, deployed by Pulumi and handed over to Argo CD
+	@$(BIN)/fleet lab up
+
+lab-status: $(STAMP) ## what runs, and what is synced
+	@$(BIN)/fleet lab status
+
+lab-shell: $(STAMP) ## a shell in which pulumi, kubectl, argocd and bao work on the lab
+	@$(BIN)/fleet lab shell
+
+lab-logs: $(STAMP) ## where the lab's logs are, and their last lines
+	@$(BIN)/fleet lab logs
+
+lab-down: $(STAMP) ## stop the lab; its state is kept
+	@$(BIN)/fleet lab down
+
+tools: $(STAMP) ## build or find the lab's tools
+	@$(BIN)/python -m lab.toolchain
+
+check: $(STAMP) ## lint, formatting, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+unit: $(STAMP) ## unit and whole-program tests on mocks: seconds
+	@$(BIN)/pytest tests/unit tests/program -m "not plugins and not e2e"
+
+e2e: $(STAMP) tools ## the plugins and the whole fleet, against real parts in a lab of their own
+	@$(BIN)/pytest tests/plugins tests/e2e
+
+test: check tools ## everything: lint, types, unit, whole-program, plugins and e2e
+	@$(BIN)/pytest tests
+
+bench: $(STAMP) tools ## measure the lab: start, no-op, memory, idle
+	@$(BIN)/python -m tests.bench
+
+clean: ## remove what the checkout's own set-up made
+	@rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

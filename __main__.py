@@ -1,0 +1,55 @@
+"""Fleet: stack file -> typed fleet -> components -> outputs."""
+
+import pulumi
+from pulumi.runtime.config import CONFIG
+
+import components
+import stacks
+from components import manifests, providers
+from stacks import preflight
+
+try:
+    kubeconfig = stacks.Kubeconfig.read()
+    fleet = stacks.load(CONFIG.get(), pulumi.get_stack(), kubeconfig)
+    access = {context: kubeconfig.access(context) for context in fleet.contexts}
+    install_manifest = manifests.read(fleet.argocd.manifest)
+    preflight.require_vault(fleet.vault, pulumi.get_stack())
+except (stacks.StackError, stacks.KubeconfigError, manifests.ManifestError) as error:
+    raise pulumi.RunError(str(error)) from None
+for silent in preflight.silent(access.values()):
+    pulumi.log.warn(f"{silent.context} does not answer at {silent.server}; its changes will fail")
+
+hub = components.ManagementHub(
+    "hub",
+    components.ManagementHubArgs(
+        access=access[fleet.hub.context], namespace=fleet.argocd.namespace
+    ),
+)
+namespace = hub.namespace.metadata["name"]
+on_hub = pulumi.ResourceOptions(providers=[hub.provider])
+argocd = components.ArgoCD(
+    "argocd",
+    components.ArgoCDArgs(settings=fleet.argocd, manifest=install_manifest, namespace=namespace),
+    on_hub,
+)
+vault = providers.vault_provider(fleet.vault)
+for spoke in fleet.spokes:
+    cluster = components.SpokeCluster(
+        spoke.name,
+        components.SpokeClusterArgs(
+            fleet=fleet, spoke=spoke, access=access[spoke.context], hub=hub, namespace=namespace
+        ),
+    )
+    components.SecretStore(
+        spoke.name,
+        components.SecretStoreArgs(fleet=fleet, spoke=spoke, cluster=cluster, vault_provider=vault),
+    )
+components.FleetApplicationSets(
+    "fleet",
+    components.FleetApplicationSetsArgs(fleet=fleet, namespace=namespace, argocd=argocd),
+    on_hub,
+)
+
+pulumi.export("argocdNamespace", namespace)
+pulumi.export("spokes", {spoke.name: spoke.server for spoke in fleet.spokes})
+pulumi.export("applicationSets", [one.name for one in fleet.application_sets])

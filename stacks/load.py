@@ -1,0 +1,186 @@
+"""From a stack file to a `Fleet`: parse, fill in from the environment and the kubeconfig, validate."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from stacks import checks
+from stacks.errors import Problem, StackError, did_you_mean
+from stacks.explain import explain, place
+from stacks.kubeconfig import Kubeconfig, KubeconfigError
+from stacks.model import Fleet
+
+PREFIX = "fleet:"
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def stack_file(stack: str, root: Path | None = None) -> Path:
+    """The stack file of `stack` under the project folder `root` (default: the working directory)."""
+    return (root or Path.cwd()) / "stacks" / f"Pulumi.{stack}.yaml"
+
+
+def stack_files(root: Path | None = None) -> list[Path]:
+    """Every stack file of the project, by name."""
+    return sorted(((root or Path.cwd()) / "stacks").glob("Pulumi.*.yaml"))
+
+
+def load_file(stack: str, root: Path | None = None, kubeconfig: Kubeconfig | None = None) -> Fleet:
+    """The fleet that a stack file describes, read from the file itself, for tools that run without Pulumi.
+
+    Raises StackError, which names the file, the place in it, what is wrong and what to write instead.
+    """
+    path = stack_file(stack, root)
+    source = f"stacks/{path.name}"
+    try:
+        document = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        known = (
+            ", ".join(file.name[len("Pulumi.") : -len(".yaml")] for file in stack_files(root))
+            or "none"
+        )
+        raise StackError(
+            source, [Problem("", f"no such stack file; stacks here: {known}")]
+        ) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 0
+        raise StackError(
+            source, [Problem("", f"no YAML: {getattr(error, 'problem', error)}", line)]
+        ) from None
+    config = document.get("config") if isinstance(document, dict) else None
+    if not isinstance(config, dict):
+        raise StackError(source, [Problem("", "has no `config:` section")])
+    values = {
+        key[len(PREFIX) :]: value for key, value in config.items() if str(key).startswith(PREFIX)
+    }
+    return _build(values, source, path, kubeconfig)
+
+
+def load(config: Mapping[str, str], stack: str, kubeconfig: Kubeconfig | None = None) -> Fleet:
+    """The fleet that Pulumi's stack config describes.
+
+    `config` maps whole keys (`fleet:spokes`) to values as Pulumi hands them to a program: text, with structured
+    values as JSON. Raises StackError as `load_file` does.
+    """
+    values = {}
+    for key, text in config.items():
+        if key.startswith(PREFIX):
+            try:
+                values[key[len(PREFIX) :]] = json.loads(text)
+            except json.JSONDecodeError:
+                values[key[len(PREFIX) :]] = text
+    return _build(values, f"stacks/Pulumi.{stack}.yaml", stack_file(stack), kubeconfig)
+
+
+def _build(
+    values: Mapping[str, Any], source: str, path: Path, kubeconfig: Kubeconfig | None
+) -> Fleet:
+    problems: list[Problem] = []
+    filled = _from_environment(values, (), problems)
+    if not problems:
+        try:
+            fleet = Fleet.model_validate(filled)
+        except ValidationError as error:
+            problems = explain(error, Fleet, filled)
+        else:
+            try:
+                fleet, problems = _resolve(fleet, kubeconfig or Kubeconfig.read())
+            except KubeconfigError as error:
+                problems = [Problem("", str(error))]
+            problems += checks.problems(fleet)
+    if problems:
+        raise StackError(source, [_with_line(problem, path) for problem in problems])
+    return fleet
+
+
+def _from_environment(value: Any, where: tuple[str | int, ...], problems: list[Problem]) -> Any:
+    """`value` with every `${NAME}` replaced by that environment variable; an unset one is a problem."""
+    if isinstance(value, str):
+
+        def replace(match: re.Match[str]) -> str:
+            name = match[1]
+            if not os.environ.get(name):
+                problems.append(
+                    Problem(
+                        place(where),
+                        f"environment variable {name} is not set; set it or write the value",
+                    )
+                )
+            return os.environ.get(name, "")
+
+        return _REFERENCE.sub(replace, value)
+    if isinstance(value, dict):
+        return {
+            key: _from_environment(item, (*where, key), problems) for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [
+            _from_environment(item, (*where, index), problems) for index, item in enumerate(value)
+        ]
+    return value
+
+
+def _resolve(fleet: Fleet, kubeconfig: Kubeconfig) -> tuple[Fleet, list[Problem]]:
+    """`fleet` with each spoke's context, server and issuer filled in from the kubeconfig."""
+    problems: list[Problem] = []
+
+    def server_of(context: str, path: str, fix: str) -> str:
+        try:
+            return kubeconfig.access(context).server
+        except KubeconfigError as error:
+            from_known = did_you_mean(context, kubeconfig.contexts)
+            problems.append(Problem(path, f"{error}{from_known or fix}"))
+            return ""
+
+    server_of(fleet.hub.context, "fleet:hub.context", "; add it to the kubeconfig or name another")
+    spokes = []
+    for index, spoke in enumerate(fleet.spokes):
+        context = spoke.context or spoke.name
+        server = spoke.server or server_of(
+            context,
+            f"fleet:spokes[{index}].{'context' if spoke.context else 'name'}",
+            "; add it to the kubeconfig, or write `context:` in this block",
+        )
+        spokes.append(
+            spoke.model_copy(
+                update={"context": context, "server": server, "issuer": spoke.issuer or server}
+            )
+        )
+    return fleet.model_copy(update={"spokes": spokes}), problems
+
+
+def _with_line(problem: Problem, path: Path) -> Problem:
+    if problem.line or not problem.path or not path.exists():
+        return problem
+    return Problem(problem.path, problem.message, _line_of(problem.path, path))
+
+
+def _line_of(where: str, path: Path) -> int:
+    """The line in the stack file of a place such as `fleet:spokes[1].environment`, or of its nearest parent."""
+    try:
+        node = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return 0
+    line = 0
+    for part in ["config", *re.findall(r"[^.\[\]]+", where)]:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == part:
+                    line, node = key.start_mark.line + 1, value
+                    break
+            else:
+                return line
+        elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+        else:
+            return line
+    return line

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stacks.kubeconfig import Kubeconfig, KubeconfigError
+
+
+def _write(path: Path, context: str, cluster: dict[str, str], user: dict[str, str]) -> Path:
+    document = {
+        "contexts": [{"name": context, "context": {"cluster": "c", "user": "u", "namespace": "n"}}],
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": user}],
+    }
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_files_are_put_inside_relative_to_the_kubeconfig(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text("the CA")
+    path = _write(
+        tmp_path / "config",
+        "a",
+        {"server": "https://a.example.com/", "certificate-authority": "ca.crt"},
+        {"token": "the-token"},
+    )
+    access = Kubeconfig.read({"KUBECONFIG": str(path)}).access("a")
+    assert access.server == "https://a.example.com"
+    assert access.ca_pem == "the CA"
+    minimal = yaml.safe_load(access.kubeconfig)
+    assert minimal["current-context"] == "a"
+    assert minimal["contexts"][0]["context"]["namespace"] == "n"
+    assert (
+        minimal["clusters"][0]["cluster"]["certificate-authority-data"]
+        == base64.b64encode(b"the CA").decode()
+    )
+    assert "certificate-authority" not in minimal["clusters"][0]["cluster"]
+    assert minimal["users"][0]["user"] == {"token": "the-token"}
+
+
+def test_the_first_file_to_name_something_wins(tmp_path: Path) -> None:
+    first = _write(tmp_path / "1", "a", {"server": "https://first.example.com"}, {})
+    second = _write(tmp_path / "2", "a", {"server": "https://second.example.com"}, {})
+    both = Kubeconfig.read({"KUBECONFIG": f"{first}:{second}:{tmp_path / 'absent'}"})
+    assert both.access("a").server == "https://first.example.com"
+
+
+def test_the_representation_holds_no_credential(tmp_path: Path) -> None:
+    path = _write(
+        tmp_path / "config", "a", {"server": "https://a.example.com"}, {"token": "canary"}
+    )
+    kubeconfig = Kubeconfig.read({"KUBECONFIG": str(path)})
+    assert "canary" not in repr(kubeconfig)
+    assert "canary" not in repr(kubeconfig.access("a"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("users: [{name: u, user: {token: canary]", "can't be read as a kubeconfig"),
+        ("just a text", "is no kubeconfig"),
+        ("contexts: [{context: {}}]", "has a context without a name"),
+    ],
+)
+def test_no_kubeconfig(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "config").write_text(text)
+    with pytest.raises(KubeconfigError, match=message) as caught:
+        Kubeconfig.read({"KUBECONFIG": str(tmp_path / "config")})
+    assert "canary" not in str(caught.value)
+
+
+def test_an_unknown_context_or_file(tmp_path: Path) -> None:
+    path = _write(
+        tmp_path / "config",
+        "a",
+        {"server": "https://a.example.com", "certificate-authority": "absent.crt"},
+        {},
+    )
+    kubeconfig = Kubeconfig.read({"KUBECONFIG": str(path)})
+    with pytest.raises(KubeconfigError, match='no context "b" in'):
+        kubeconfig.access("b")
+    with pytest.raises(KubeconfigError, match=r"certificate-authority .*absent.crt can't be read"):
+        kubeconfig.access("a")
