@@ -40,7 +40,7 @@ def _vault_problem(vault: Vault) -> Problem | None:
         )
     try:
         status = httpx.get(
-            f"{vault.address}/v1/sys/health", verify=trust, timeout=TIMEOUT, trust_env=False
+            f"{vault.address}/v1/sys/health", verify=trust, timeout=TIMEOUT
         ).status_code
     except httpx.HTTPError as error:
         return Problem(
@@ -73,7 +73,7 @@ def _answers(cluster: ClusterAccess) -> bool:
     trust = ssl.create_default_context(cadata=cluster.ca_pem or None)
     try:
         # Any status will do: /readyz may well be refused to an unknown caller.
-        httpx.get(f"{cluster.server}/readyz", verify=trust, timeout=TIMEOUT, trust_env=False)
+        httpx.get(f"{cluster.server}/readyz", verify=trust, timeout=TIMEOUT)
     except httpx.HTTPError:
         return False
     return True

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import stacks
+from stacks import contract
+
+
+def _fleet(**spoke: object) -> tuple[stacks.Fleet, stacks.Spoke]:
+    block = {"name": "prod-us-east-1", "environment": "production", "region": "us-east-1", **spoke}
+    fleet = stacks.Fleet.model_validate(
+        {
+            "hub": {"context": "hub"},
+            "argocd": {"manifest": "install.yaml"},
+            "gitops": {"repo": "https://git.example.com/gitops-config.git", "revision": "v1"},
+            "vault": {"address": "https://vault.example.com"},
+            "externalSecrets": {"crds": "crds.yaml", "chart": "chart"},
+            "spokes": [block],
+            "applicationSets": [{"name": "services", "layout": "services"}],
+        }
+    )
+    return fleet, fleet.spokes[0]
+
+
+def test_labels() -> None:
+    _, spoke = _fleet(labels={"team": "payments"})
+    assert contract.labels(spoke) == {
+        "argocd.argoproj.io/secret-type": "cluster",
+        "cluster_name": "prod-us-east-1",
+        "enable_external_secrets": "true",
+        "environment": "production",
+        "region": "us-east-1",
+        "team": "payments",
+    }
+
+
+def test_annotations_carry_the_names_of_gitops_bridge() -> None:
+    fleet, spoke = _fleet(annotations={"aws_account_id": "123456789012"})
+    annotations = contract.annotations(fleet, spoke)
+    for kind in ("addons", "workload"):
+        assert annotations[f"{kind}_repo_url"] == "https://git.example.com/gitops-config.git"
+        assert annotations[f"{kind}_repo_revision"] == "v1"
+        assert {f"{kind}_repo_basepath", f"{kind}_repo_path"} <= annotations.keys()
+    assert annotations["aws_account_id"] == "123456789012"
+
+
+def test_stable_order() -> None:
+    fleet, spoke = _fleet(
+        labels={"zone": "a", "alpha": "b"}, annotations={"zone": "a", "alpha": "b"}
+    )
+    assert list(contract.labels(spoke)) == sorted(contract.labels(spoke))
+    assert list(contract.annotations(fleet, spoke)) == sorted(contract.annotations(fleet, spoke))
+
+
+def test_placeholders() -> None:
+    _, spoke = _fleet()
+    assert spoke.fill("{environment}/{cluster}/{region}") == "production/prod-us-east-1/us-east-1"

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from components import manifests
+from components.argocd import placed
+
+
+def test_reads_every_object(tmp_path: Path) -> None:
+    path = tmp_path / "install.yaml"
+    path.write_text("---\nkind: A\nmetadata: {name: a}\n---\n---\nkind: B\nmetadata: {name: b}\n")
+    assert [one["kind"] for one in manifests.read(str(path))] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "holds something else"), ("<html>", "holds something else"), ("a: [", "is no YAML")],
+)
+def test_something_else(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "install.yaml"
+    path.write_text(text)
+    with pytest.raises(manifests.ManifestError, match=message):
+        manifests.read(str(path))
+
+
+def test_a_file_that_is_not_there() -> None:
+    with pytest.raises(manifests.ManifestError, match=r"absent.yaml can't be read: No such file"):
+        manifests.read("absent.yaml")
+
+
+def test_placing_leaves_the_manifest_as_it_was() -> None:
+    config_map = {
+        "kind": "ConfigMap",
+        "metadata": {"name": "argocd-cm"},
+        "data": {"a": "1", "b": "1"},
+    }
+    moved = placed(config_map, "argo", {"b": "2"})
+    assert moved["metadata"] == {"name": "argocd-cm", "namespace": "argo"}
+    assert moved["data"] == {"a": "1", "b": "2"}
+    assert config_map["metadata"] == {"name": "argocd-cm"}
+    assert config_map["data"] == {"a": "1", "b": "1"}
