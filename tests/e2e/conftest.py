@@ -1,0 +1,87 @@
+"""One lab for all e2e tests of a run: real API servers, Argo CD, External Secrets, Vault API and git."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.fleet_lab import REPO, FleetLab, is_fine, wait_until
+
+NEW = "prod-us-west-2"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = str(Path(__file__).parent)
+    for item in items:
+        if str(item.path).startswith(here):
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def running_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetLab]:
+    """The lab, started as `make lab` does, and stopped at the end. `FLEET_E2E_KEEP=1` leaves it and its logs."""
+    # A home of its own with a short path: the person's own lab goes on undisturbed.
+    home = Path(tempfile.mkdtemp(prefix="fleet-e2e-"))
+    lab = FleetLab(home, tmp_path_factory.mktemp("program"))
+    lab.env["FLEET_LAB_OWNER"] = str(os.getpid())
+    failed_before = 0
+    try:
+        lab.start()
+        yield lab
+    except BaseException:
+        failed_before = 1
+        raise
+    finally:
+        kept = bool(os.environ.get("FLEET_E2E_KEEP")) or failed_before or _failures
+        if not os.environ.get("FLEET_E2E_KEEP"):
+            lab.run("fleet", "lab", "down", *([] if kept else ["--wipe", "--yes"]), cwd=REPO, check=False)
+        if kept:
+            print(f"\nthe lab's logs are in {home}/logs")
+
+
+_failures: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.failed and "e2e" in report.keywords:
+        _failures.append(report.nodeid)
+
+
+@pytest.fixture
+def lab(running_lab: FleetLab) -> Iterator[FleetLab]:
+    """The lab with the stack file as committed, before and after the test."""
+    running_lab.restore_stack_file()
+    yield running_lab
+    running_lab.restore_stack_file()
+
+
+@pytest.fixture
+def new_cluster(lab: FleetLab) -> Iterator[str]:
+    """One more cluster, that no stack file names yet; gone, with what the fleet knew of it, after the test."""
+    lab.run("fleet", "lab", "add-cluster", NEW, cwd=REPO)
+    yield NEW
+    lab.restore_stack_file()
+    lab.run("pulumi", "cancel", "--yes", "--stack", "lab", check=False)
+    lab.up(check=False)
+    lab.kubectl("hub", "-n", "argocd", "delete", "applications", "-l", f"cluster_name={NEW}")
+    lab.run("fleet", "lab", "remove-cluster", NEW, "--yes", cwd=REPO)
+
+
+def onboard(lab: FleetLab, name: str) -> None:
+    """Write one more block into the stack file."""
+    block = {"name": name, "environment": "production", "region": "us-west-2"}
+    lab.edit(lambda config: config["fleet:spokes"].append(block))
+
+
+def all_fine(lab: FleetLab, count: int) -> None:
+    """Wait until `count` Applications are there, every one Synced and Healthy."""
+
+    def fine() -> bool:
+        found = lab.applications()
+        return len(found) == count and all(map(is_fine, found.values()))
+
+    wait_until(f"{count} Applications Synced and Healthy", fine, timeout=180)

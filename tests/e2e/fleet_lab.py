@@ -1,0 +1,164 @@
+"""What the e2e tests ask of the lab: run a command as a user would, look at a cluster, wait for something."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPO = Path(__file__).parents[2]
+PROGRAM = ["Pulumi.yaml", "__main__.py", "stacks", "components", "requirements.txt"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended and what it printed, both streams in one text."""
+
+    code: int
+    output: str
+
+
+class FleetLab:
+    """One running lab, and a copy of the program whose stack file the tests may change."""
+
+    def __init__(self, home: Path, project: Path) -> None:
+        self.home = home
+        self.project = project
+        self.env = {**os.environ, "FLEET_LAB": str(home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        for name in PROGRAM:
+            source, target = REPO / name, project / name
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+        if (REPO / ".venv").exists():
+            (project / ".venv").symlink_to(REPO / ".venv")
+
+    def start(self) -> Result:
+        """`fleet lab up`, and from then on every command runs in the lab's environment."""
+        result = self.run("fleet", "lab", "up", cwd=REPO, timeout=900)
+        self.env.update(json.loads(self.run("fleet", "lab", "env", "--json", cwd=REPO).output))
+        return result
+
+    def run(
+        self, *command: str, cwd: Path | None = None, check: bool = True, timeout: float = 300
+    ) -> Result:
+        """Run a command in the project's folder; with `check`, a failure fails the test with all that was printed."""
+        done = subprocess.run(
+            command,
+            cwd=cwd or self.project,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}")
+        return Result(done.returncode, done.stdout)
+
+    # Pulumi
+
+    def up(self, *, check: bool = True) -> Result:
+        """`pulumi up` as the documentation has it."""
+        return self.run(
+            "pulumi", "up", "--stack", "lab", "--yes", "--skip-preview", "--continue-on-error",
+            "--non-interactive", check=check, timeout=600,
+        )  # fmt: skip
+
+    def nothing_to_change(self) -> None:
+        """`pulumi preview --expect-no-changes` passes."""
+        self.run("pulumi", "preview", "--stack", "lab", "--expect-no-changes", "--non-interactive")
+
+    def state(self) -> list[dict[str, Any]]:
+        """The resources in Pulumi's state."""
+        exported = json.loads(self.run("pulumi", "stack", "export", "--stack", "lab").output)
+        return list(exported["deployment"].get("resources", []))
+
+    # The stack file
+
+    @property
+    def stack_file(self) -> Path:
+        return self.project / "stacks" / "Pulumi.lab.yaml"
+
+    def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the `config:` of the stack file."""
+        document = yaml.safe_load(self.stack_file.read_text())
+        change(document["config"])
+        self.stack_file.write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def restore_stack_file(self) -> None:
+        shutil.copy(REPO / "stacks" / "Pulumi.lab.yaml", self.stack_file)
+
+    # Clusters, Vault, git
+
+    def get(self, context: str, *what: str) -> Any:
+        """`kubectl get … -o json`, None where there is no such object."""
+        result = self.run("kubectl", "--context", context, "get", *what, "-o", "json", check=False)
+        if result.code:
+            assert "NotFound" in result.output or "not found" in result.output, result.output
+            return None
+        return json.loads(result.output)
+
+    def kubectl(self, context: str, *command: str) -> str:
+        return self.run("kubectl", "--context", context, *command).output
+
+    def applications(self) -> dict[str, dict[str, Any]]:
+        """Every Application on the hub, by name."""
+        found = self.get("hub", "applications.argoproj.io", "-n", "argocd")
+        return {one["metadata"]["name"]: one for one in found["items"]}
+
+    def secret(self, context: str, namespace: str, name: str) -> dict[str, str]:
+        """A Secret's data, decoded; empty where there is none."""
+        found = self.get(context, "secret", "-n", namespace, name) or {}
+        return {key: base64.b64decode(value).decode() for key, value in found.get("data", {}).items()}
+
+    def image(self, context: str, namespace: str, deployment: str) -> str:
+        """The image of a Deployment's first container, empty where there is no such Deployment."""
+        found = self.get(context, "deployment", "-n", namespace, deployment)
+        return str(found["spec"]["template"]["spec"]["containers"][0]["image"]) if found else ""
+
+    def bao(self, *command: str, namespace: str = "", check: bool = True) -> Result:
+        """The `bao` command, in a Vault namespace."""
+        self.env["BAO_NAMESPACE"] = self.env["VAULT_NAMESPACE"] = namespace
+        try:
+            return self.run("bao", *command, check=check)
+        finally:
+            del self.env["BAO_NAMESPACE"], self.env["VAULT_NAMESPACE"]
+
+    def git(self, *command: str) -> str:
+        """git in the person's clone of the gitops-config repo."""
+        return self.run("git", *command, cwd=self.home / "gitops-config").output
+
+
+def is_fine(application: dict[str, Any]) -> bool:
+    """Synced, to a revision, and Healthy."""
+    status = application.get("status", {})
+    sync = status.get("sync", {})
+    return (
+        sync.get("status") == "Synced"
+        and bool(sync.get("revision"))
+        and status.get("health", {}).get("status") == "Healthy"
+    )
+
+
+def wait_until(what: str, is_so: Callable[[], bool], timeout: float = 90) -> float:
+    """Wait for something and return the seconds it took; after `timeout` seconds the test fails, saying `what`."""
+    started = time.monotonic()
+    while not is_so():
+        assert time.monotonic() - started < timeout, f"not within {timeout:.0f} s: {what}"
+        time.sleep(0.5)
+    return time.monotonic() - started

@@ -1,0 +1,57 @@
+"""One more block in the stack file, and later one less, while the fleet runs."""
+
+from __future__ import annotations
+
+import json
+
+from tests.e2e.conftest import all_fine, onboard
+from tests.e2e.fleet_lab import REPO, FleetLab
+
+
+def test_onboarding_and_removal(lab: FleetLab, new_cluster: str) -> None:
+    before = {one["urn"]: one for one in lab.state()}
+    others = _uids(lab)
+    onboard(lab, new_cluster)
+    lab.up()
+
+    after = {one["urn"]: one for one in lab.state()}
+    assert all(f"::{new_cluster}" in urn for urn in after.keys() - before.keys()), "only its own are new"
+    assert not before.keys() - after.keys(), "nothing is gone"
+    changed = [urn for urn in before if _as_made(before[urn]) != _as_made(after[urn])]
+    assert [urn for urn in changed if "pulumi:pulumi:Stack" not in urn] == [], "nothing else is touched"
+    assert _uids(lab) == others
+
+    lab.run("fleet", "lab", "up", "--no-deploy", cwd=REPO)  # the new spoke's External Secrets
+    all_fine(lab, 16)
+    secret = lab.secret(new_cluster, "payment-service", "payment-db-credentials")
+    written = json.loads(
+        lab.bao("kv", "get", "-format=json", "-mount=secret", "payment-service/db", namespace="production").output
+    )["data"]["data"]
+    assert secret["password"] == written["password"]
+    lab.nothing_to_change()
+
+    lab.restore_stack_file()
+    lab.up()
+    lab.kubectl("hub", "-n", "argocd", "delete", "applications", "-l", f"cluster_name={new_cluster}")
+    assert lab.get("hub", "secret", "-n", "argocd", f"cluster-{new_cluster}") is None
+    mounts = json.loads(lab.bao("auth", "list", "-format=json", namespace="production").output)
+    assert f"jwt-{new_cluster}/" not in mounts
+    policies = json.loads(lab.bao("policy", "list", "-format=json", namespace="production").output)
+    assert f"{new_cluster}-external-secrets" not in policies
+    assert not [name for name in lab.applications() if name.startswith(new_cluster)], "none is stuck"
+    all_fine(lab, 12)
+    assert lab.image(new_cluster, "payment-service", "payment-service"), "its workloads still run"
+    assert lab.secret(new_cluster, "payment-service", "payment-db-credentials") == secret
+    lab.nothing_to_change()
+
+
+def _uids(lab: FleetLab) -> set[str]:
+    """The identity and version of every object that Fleet put on the hub and on another spoke."""
+    objects = lab.get("hub", "applicationsets,appprojects,secrets", "-n", "argocd")["items"]
+    objects += lab.get("staging", "clustersecretstores,clusterroles")["items"]
+    return {f"{one['metadata']['uid']}/{one['metadata'].get('generation', 0)}" for one in objects
+            if one["metadata"]["name"] not in ("cluster-prod-us-west-2",)}  # fmt: skip
+
+
+def _as_made(resource: dict[str, object]) -> object:
+    return {key: resource.get(key) for key in ("id", "inputs", "type")}
