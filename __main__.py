@@ -20,10 +20,7 @@ for silent in preflight.silent(access.values()):
     pulumi.log.warn(f"{silent.context} does not answer at {silent.server}; its changes will fail")
 
 hub = components.ManagementHub(
-    "hub",
-    components.ManagementHubArgs(
-        access=access[fleet.hub.context], namespace=fleet.argocd.namespace
-    ),
+    "hub", components.ManagementHubArgs(fleet=fleet, access=access[fleet.hub.context])
 )
 namespace = hub.namespace.metadata["name"]
 on_hub = pulumi.ResourceOptions(providers=[hub.provider])
@@ -34,15 +31,20 @@ argocd = components.ArgoCD(
 )
 vault = providers.vault_provider(fleet.vault)
 for spoke in fleet.spokes:
-    cluster = components.SpokeCluster(
+    reach = access[spoke.context]
+    on_spoke = providers.kubernetes_provider(spoke.name, reach)
+    store = components.SecretStore(
+        spoke.name,
+        components.SecretStoreArgs(fleet=fleet, spoke=spoke, access=reach, vault_provider=vault),
+        pulumi.ResourceOptions(providers=[on_spoke]),
+    )
+    # Argo CD deploys to a spoke as soon as it knows of it, and workloads need their secrets.
+    components.SpokeCluster(
         spoke.name,
         components.SpokeClusterArgs(
-            fleet=fleet, spoke=spoke, access=access[spoke.context], hub=hub, namespace=namespace
+            fleet=fleet, spoke=spoke, access=reach, hub=hub, namespace=namespace
         ),
-    )
-    components.SecretStore(
-        spoke.name,
-        components.SecretStoreArgs(fleet=fleet, spoke=spoke, cluster=cluster, vault_provider=vault),
+        pulumi.ResourceOptions(providers=[on_spoke], depends_on=[store]),
     )
 components.FleetApplicationSets(
     "fleet",

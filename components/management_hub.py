@@ -13,10 +13,10 @@ from components.providers import kubernetes_provider
 
 @dataclass(frozen=True, kw_only=True)
 class ManagementHubArgs:
-    """How to reach the hub, and the namespace that Argo CD will live in."""
+    """The fleet, and how to reach its hub."""
 
+    fleet: stacks.Fleet
     access: stacks.ClusterAccess
-    namespace: str
 
 
 class ManagementHub(pulumi.ComponentResource):
@@ -38,7 +38,7 @@ class ManagementHub(pulumi.ComponentResource):
         self.provider = kubernetes_provider(name, args.access, pulumi.ResourceOptions(parent=self))
         self.namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
-            metadata={"name": args.namespace},
+            metadata={"name": args.fleet.argocd.namespace},
             opts=pulumi.ResourceOptions(parent=self, provider=self.provider),
         )
         self.register_outputs({})

@@ -10,7 +10,7 @@ import stacks
 
 
 def kubernetes_provider(
-    name: str, access: stacks.ClusterAccess, opts: pulumi.ResourceOptions
+    name: str, access: stacks.ClusterAccess, opts: pulumi.ResourceOptions | None = None
 ) -> kubernetes.Provider:
     """The provider of one cluster, named after it.
 

@@ -13,7 +13,6 @@ from pulumi_kubernetes.helm.v4 import Chart
 from pulumi_kubernetes.yaml.v2 import ConfigGroup
 
 import stacks
-from components.spoke_cluster import SpokeCluster
 from stacks.contract import EXTERNAL_SECRETS_SERVICE_ACCOUNT as SERVICE_ACCOUNT
 
 STORE = "vault-backend"
@@ -26,7 +25,7 @@ class SecretStoreArgs:
 
     fleet: stacks.Fleet
     spoke: stacks.Spoke
-    cluster: SpokeCluster
+    access: stacks.ClusterAccess
     vault_provider: pulumi_vault.Provider
 
 
@@ -58,16 +57,14 @@ class SecretStore(pulumi.ComponentResource):
             opts=in_vault,
         )
         # Where the spoke is its own issuer, its certificate is of the cluster's CA, not of a public one.
-        own_issuer = args.spoke.issuer in (args.spoke.server, args.cluster.access.server)
+        own_issuer = args.spoke.issuer in (args.spoke.server, args.access.server)
         mount = pulumi_vault.jwt.AuthBackend(
             f"{name}-auth",
             path=f"jwt-{name}",
             type="jwt",
             description=f"External Secrets on the spoke {name}",
             oidc_discovery_url=args.spoke.issuer,
-            oidc_discovery_ca_pem=args.cluster.access.ca_pem.strip() or None
-            if own_issuer
-            else None,
+            oidc_discovery_ca_pem=args.access.ca_pem.strip() or None if own_issuer else None,
             bound_issuer=args.spoke.issuer,
             namespace=namespace,
             opts=in_vault,
@@ -89,7 +86,7 @@ class SecretStore(pulumi.ComponentResource):
 
     def _external_secrets(self, name: str, args: SecretStoreArgs) -> Chart:
         settings = args.fleet.external_secrets
-        on_spoke = pulumi.ResourceOptions(parent=self, provider=args.cluster.provider)
+        on_spoke = pulumi.ResourceOptions(parent=self)
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-external-secrets-namespace",
             metadata={"name": settings.namespace},
@@ -98,9 +95,7 @@ class SecretStore(pulumi.ComponentResource):
         crds = ConfigGroup(
             f"{name}-external-secrets-crds",
             files=[settings.crds],
-            opts=pulumi.ResourceOptions(
-                parent=self, providers=[args.cluster.provider], retain_on_delete=True
-            ),
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
         return Chart(
             f"{name}-external-secrets",
@@ -116,9 +111,7 @@ class SecretStore(pulumi.ComponentResource):
                     "name": SERVICE_ACCOUNT,
                 },
             },
-            opts=pulumi.ResourceOptions(
-                parent=self, providers=[args.cluster.provider], depends_on=[namespace, crds]
-            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace, crds]),
         )
 
     def _store(self, name: str, args: SecretStoreArgs, depends_on: list[pulumi.Resource]) -> None:
@@ -154,9 +147,7 @@ class SecretStore(pulumi.ComponentResource):
                     "vault": {key: value for key, value in provider.items() if value is not None}
                 }
             },
-            opts=pulumi.ResourceOptions(
-                parent=self, provider=args.cluster.provider, depends_on=depends_on
-            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=depends_on),
         )
 
 

@@ -11,7 +11,6 @@ import pulumi_kubernetes as kubernetes
 
 import stacks
 from components.management_hub import ManagementHub
-from components.providers import kubernetes_provider
 from stacks import contract
 
 # The names that `argocd cluster add` uses, kept for parity.
@@ -33,15 +32,10 @@ class SpokeClusterArgs:
 class SpokeCluster(pulumi.ComponentResource):
     """The identity that Argo CD has on the spoke, and the cluster Secret that tells the hub of it.
 
-    The token is a ServiceAccount token Secret, which does not expire: docs/rotate.md says how to renew it. Does not
-    make the cluster itself, and deletes no workload when it goes: see docs/remove-a-cluster.md.
+    `opts.providers` holds the provider of the spoke. The token is a ServiceAccount token Secret, which does not expire:
+    docs/rotate.md says how to renew it. Does not make the cluster itself, and deletes no workload when it goes: see
+    docs/remove-a-cluster.md.
     """
-
-    provider: kubernetes.Provider
-    """The provider of the spoke, for everything else that Fleet puts there."""
-
-    access: stacks.ClusterAccess
-    """How this machine reaches the spoke."""
 
     cluster_secret: kubernetes.core.v1.Secret
     """The cluster Secret on the hub."""
@@ -50,8 +44,6 @@ class SpokeCluster(pulumi.ComponentResource):
         self, name: str, args: SpokeClusterArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("fleet:index:SpokeCluster", name, None, opts)
-        self.access = args.access
-        self.provider = kubernetes_provider(name, args.access, pulumi.ResourceOptions(parent=self))
         token = self._identity(name)
         config: pulumi.Output[str] = pulumi.Output.json_dumps(
             {
@@ -76,7 +68,7 @@ class SpokeCluster(pulumi.ComponentResource):
 
     def _identity(self, name: str) -> pulumi.Output[str]:
         """Make `argocd-manager` on the spoke; its token, secret."""
-        on_spoke = pulumi.ResourceOptions(parent=self, provider=self.provider)
+        on_spoke = pulumi.ResourceOptions(parent=self)
         account = kubernetes.core.v1.ServiceAccount(
             f"{name}-argocd-manager",
             metadata={"name": SERVICE_ACCOUNT, "namespace": NAMESPACE},
@@ -112,9 +104,7 @@ class SpokeCluster(pulumi.ComponentResource):
                 "annotations": {"kubernetes.io/service-account.name": account.metadata["name"]},
             },
             type="kubernetes.io/service-account-token",
-            opts=pulumi.ResourceOptions(
-                parent=self, provider=self.provider, additional_secret_outputs=["data"]
-            ),
+            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["data"]),
         )
         return token.data.apply(_token)
 

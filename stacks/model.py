@@ -41,12 +41,14 @@ def _template(value: str) -> str:
 def _https(value: str) -> str:
     if not value.startswith("https://"):
         raise ValueError(f'"{value}" is no https:// address')
-    return value.rstrip("/")
+    return value
 
 
 DnsLabel = Annotated[str, AfterValidator(_dns_label)]
 Template = Annotated[str, AfterValidator(_template)]
 HttpsUrl = Annotated[str, AfterValidator(_https)]
+# Argo CD trims a server's trailing slash; an issuer's is part of its name (Azure's end in one).
+ServerUrl = Annotated[HttpsUrl, AfterValidator(lambda value: value.rstrip("/"))]
 
 
 class _Section(BaseModel):
@@ -92,7 +94,7 @@ class GitOps(_Section):
 class Vault(_Section):
     """The Vault (or OpenBao) that holds the fleet's secrets. Its token comes from `VAULT_TOKEN`, never from here."""
 
-    address: HttpsUrl = Field(
+    address: ServerUrl = Field(
         description="Address of the Vault API, as this machine and the spokes reach it."
     )
     ca_file: str | None = Field(
@@ -145,7 +147,7 @@ class Spoke(_Section):
     )
     region: str = Field(description="Region of the cluster, as a label.")
     context: str = Field("", description="The kubeconfig context of the spoke; default: its name.")
-    server: HttpsUrl = Field(
+    server: ServerUrl = Field(
         "",
         description="API server address as the hub reaches it; default: that of the kubeconfig context.",
     )

@@ -38,7 +38,14 @@ def running_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetLab]:
     finally:
         kept = bool(os.environ.get("FLEET_E2E_KEEP")) or failed_before or _failures
         if not os.environ.get("FLEET_E2E_KEEP"):
-            lab.run("fleet", "lab", "down", *([] if kept else ["--wipe", "--yes"]), cwd=REPO, check=False)
+            lab.run(
+                "fleet",
+                "lab",
+                "down",
+                *([] if kept else ["--wipe", "--yes"]),
+                cwd=REPO,
+                check=False,
+            )
         if kept:
             print(f"\nthe lab's logs are in {home}/logs")
 

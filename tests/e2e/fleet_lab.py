@@ -35,7 +35,11 @@ class FleetLab:
     def __init__(self, home: Path, project: Path) -> None:
         self.home = home
         self.project = project
-        self.env = {**os.environ, "FLEET_LAB": str(home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        self.env = {
+            **os.environ,
+            "FLEET_LAB": str(home),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
         for name in PROGRAM:
             source, target = REPO / name, project / name
             if source.is_dir():
@@ -67,7 +71,9 @@ class FleetLab:
             check=False,
         )
         if check and done.returncode != 0:
-            raise AssertionError(f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}")
+            raise AssertionError(
+                f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}"
+            )
         return Result(done.returncode, done.stdout)
 
     # Pulumi
@@ -124,7 +130,9 @@ class FleetLab:
     def secret(self, context: str, namespace: str, name: str) -> dict[str, str]:
         """A Secret's data, decoded; empty where there is none."""
         found = self.get(context, "secret", "-n", namespace, name) or {}
-        return {key: base64.b64decode(value).decode() for key, value in found.get("data", {}).items()}
+        return {
+            key: base64.b64decode(value).decode() for key, value in found.get("data", {}).items()
+        }
 
     def image(self, context: str, namespace: str, deployment: str) -> str:
         """The image of a Deployment's first container, empty where there is no such Deployment."""

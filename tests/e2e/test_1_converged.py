@@ -42,7 +42,14 @@ def test_status_agrees(lab: FleetLab) -> None:
 def test_the_secret_is_that_of_vault_and_follows_it(lab: FleetLab) -> None:
     for spoke, environment in SPOKES.items():
         written = json.loads(
-            lab.bao("kv", "get", "-format=json", "-mount=secret", "payment-service/db", namespace=environment).output
+            lab.bao(
+                "kv",
+                "get",
+                "-format=json",
+                "-mount=secret",
+                "payment-service/db",
+                namespace=environment,
+            ).output
         )["data"]["data"]
         assert lab.secret(spoke, "payment-service", "payment-db-credentials") == {
             key: written[key] for key in ("username", "password")
@@ -62,7 +69,8 @@ def test_the_secret_is_that_of_vault_and_follows_it(lab: FleetLab) -> None:
         wait_until(
             f"the new password on {spoke}",
             lambda spoke=spoke: (
-                lab.secret(spoke, "payment-service", "payment-db-credentials")["password"] == renewed
+                lab.secret(spoke, "payment-service", "payment-db-credentials")["password"]
+                == renewed
             ),
         )
     assert lab.secret("staging", "payment-service", "payment-db-credentials")["password"] != renewed

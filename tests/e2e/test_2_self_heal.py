@@ -10,8 +10,12 @@ SPOKE, SERVICE = "prod-eu-west-1", "auth-service"
 def test_an_edited_deployment_comes_back(lab: FleetLab) -> None:
     before = lab.image(SPOKE, SERVICE, SERVICE)
     patch = '{"spec":{"template":{"spec":{"containers":[{"name":"%s","image":"hacked:1"}]}}}}'
-    container = lab.get(SPOKE, "deployment", "-n", SERVICE, SERVICE)["spec"]["template"]["spec"]["containers"][0]
-    lab.kubectl(SPOKE, "-n", SERVICE, "patch", "deployment", SERVICE, "-p", patch % container["name"])
+    container = lab.get(SPOKE, "deployment", "-n", SERVICE, SERVICE)["spec"]["template"]["spec"][
+        "containers"
+    ][0]
+    lab.kubectl(
+        SPOKE, "-n", SERVICE, "patch", "deployment", SERVICE, "-p", patch % container["name"]
+    )
     took = wait_until("the image is back", lambda: lab.image(SPOKE, SERVICE, SERVICE) == before)
     print(f"healed after {took:.1f} s")
 

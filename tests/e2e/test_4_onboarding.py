@@ -15,30 +15,45 @@ def test_onboarding_and_removal(lab: FleetLab, new_cluster: str) -> None:
     lab.up()
 
     after = {one["urn"]: one for one in lab.state()}
-    assert all(f"::{new_cluster}" in urn for urn in after.keys() - before.keys()), "only its own are new"
+    assert all(f"::{new_cluster}" in urn for urn in after.keys() - before.keys()), (
+        "only its own are new"
+    )
     assert not before.keys() - after.keys(), "nothing is gone"
     changed = [urn for urn in before if _as_made(before[urn]) != _as_made(after[urn])]
-    assert [urn for urn in changed if "pulumi:pulumi:Stack" not in urn] == [], "nothing else is touched"
+    assert [urn for urn in changed if "pulumi:pulumi:Stack" not in urn] == [], (
+        "nothing else is touched"
+    )
     assert _uids(lab) == others
 
     lab.run("fleet", "lab", "up", "--no-deploy", cwd=REPO)  # the new spoke's External Secrets
     all_fine(lab, 16)
     secret = lab.secret(new_cluster, "payment-service", "payment-db-credentials")
     written = json.loads(
-        lab.bao("kv", "get", "-format=json", "-mount=secret", "payment-service/db", namespace="production").output
+        lab.bao(
+            "kv",
+            "get",
+            "-format=json",
+            "-mount=secret",
+            "payment-service/db",
+            namespace="production",
+        ).output
     )["data"]["data"]
     assert secret["password"] == written["password"]
     lab.nothing_to_change()
 
     lab.restore_stack_file()
     lab.up()
-    lab.kubectl("hub", "-n", "argocd", "delete", "applications", "-l", f"cluster_name={new_cluster}")
+    lab.kubectl(
+        "hub", "-n", "argocd", "delete", "applications", "-l", f"cluster_name={new_cluster}"
+    )
     assert lab.get("hub", "secret", "-n", "argocd", f"cluster-{new_cluster}") is None
     mounts = json.loads(lab.bao("auth", "list", "-format=json", namespace="production").output)
     assert f"jwt-{new_cluster}/" not in mounts
     policies = json.loads(lab.bao("policy", "list", "-format=json", namespace="production").output)
     assert f"{new_cluster}-external-secrets" not in policies
-    assert not [name for name in lab.applications() if name.startswith(new_cluster)], "none is stuck"
+    assert not [name for name in lab.applications() if name.startswith(new_cluster)], (
+        "none is stuck"
+    )
     all_fine(lab, 12)
     assert lab.image(new_cluster, "payment-service", "payment-service"), "its workloads still run"
     assert lab.secret(new_cluster, "payment-service", "payment-db-credentials") == secret

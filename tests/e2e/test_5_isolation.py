@@ -10,7 +10,9 @@ import pytest
 from tests.e2e.fleet_lab import FleetLab
 
 
-def _token(lab: FleetLab, spoke: str, *, audience: str = "vault", account: str = "external-secrets") -> str:
+def _token(
+    lab: FleetLab, spoke: str, *, audience: str = "vault", account: str = "external-secrets"
+) -> str:
     return lab.kubectl(
         spoke, "-n", "external-secrets", "create", "token", account, f"--audience={audience}"
     ).strip()

@@ -27,7 +27,9 @@ def test_no_secret_leaks(lab: FleetLab) -> None:
     )  # fmt: skip
     wait_until(
         "the canary on the spoke",
-        lambda: lab.secret("staging", "payment-service", "payment-db-credentials")["password"] == canary,
+        lambda: (
+            lab.secret("staging", "payment-service", "payment-db-credentials")["password"] == canary
+        ),
     )
     wanted = {"the canary": canary, "Vault's token": lab.env["VAULT_TOKEN"]}
     for spoke in SPOKES:
@@ -38,9 +40,16 @@ def test_no_secret_leaks(lab: FleetLab) -> None:
     places = {
         "pulumi stack export": lab.run("pulumi", "stack", "export", "--stack", "lab").output,
         "pulumi preview --diff": lab.run("pulumi", "preview", "--diff", "--stack", "lab").output,
-        "pulumi stack output": lab.run("pulumi", "stack", "output", "--json", "--stack", "lab").output,
+        "pulumi stack output": lab.run(
+            "pulumi", "stack", "output", "--json", "--stack", "lab"
+        ).output,
         "objects on the hub": lab.kubectl(
-            "hub", "get", "applications,applicationsets,appprojects,configmaps,events", "-A", "-o", "yaml"
+            "hub",
+            "get",
+            "applications,applicationsets,appprojects,configmaps,events",
+            "-A",
+            "-o",
+            "yaml",
         ),
         "metadata of the hub's Secrets": lab.kubectl(
             "hub", "get", "secrets", "-A", "-o", "jsonpath={range .items[*]}{.metadata}{end}"
@@ -54,14 +63,27 @@ def test_no_secret_leaks(lab: FleetLab) -> None:
     for log in _logs(lab.home):
         places[str(log)] = _text(log)
     assert len(places) > 20, "the logs are really read"
-    leaks = [f"{what} in {place}" for what, text in wanted.items() for place, content in places.items() if text in content]
+    leaks = [
+        f"{what} in {place}"
+        for what, text in wanted.items()
+        for place, content in places.items()
+        if text in content
+    ]
     assert not leaks
 
 
 def _logs(home: Path) -> list[Path]:
-    return [path for folder in (home / "logs", home / "pulumi" / "logs") if folder.is_dir() for path in folder.rglob("*") if path.is_file()]
+    return [
+        path
+        for folder in (home / "logs", home / "pulumi" / "logs")
+        if folder.is_dir()
+        for path in folder.rglob("*")
+        if path.is_file()
+    ]
 
 
 def _text(path: Path) -> str:
     content = path.read_bytes()
-    return (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode(errors="replace")
+    return (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode(
+        errors="replace"
+    )

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -62,7 +63,6 @@ def _plugins(lab: FleetLab) -> list[str]:
 
 def _in_lab(lab: FleetLab, pid: str) -> bool:
     try:
-        with open(f"/proc/{pid}/environ", "rb") as environ:
-            return f"FLEET_LAB={lab.home}".encode() in environ.read()
+        return f"FLEET_LAB={lab.home}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         return False

@@ -22,7 +22,11 @@ def _add(**block: Any) -> Change:
 
 
 CASES: dict[str, tuple[Change, str, str]] = {
-    "unknown key": (_spoke(0, enviroment="production"), "fleet:spokes[0].enviroment", "unknown key"),
+    "unknown key": (
+        _spoke(0, enviroment="production"),
+        "fleet:spokes[0].enviroment",
+        "unknown key",
+    ),
     "duplicate name": (_add(name="staging"), "fleet:spokes[3].name", "names are unique"),
     "duplicate server": (
         _add(name="prod-us-west-2", context="staging"),
@@ -57,7 +61,10 @@ def test_refused_before_anything_is_done(lab: FleetLab, case: str) -> None:
     assert lab.state() == before
     checked = lab.run("fleet", "check", "--stack", "lab", check=False)
     assert checked.code == 2, "the offline check says the same"
-    assert line.strip().removeprefix("error: ") in " ".join(checked.output.split("\n")) or fix in checked.output
+    assert (
+        line.strip().removeprefix("error: ") in " ".join(checked.output.split("\n"))
+        or fix in checked.output
+    )
 
 
 def test_a_sealed_vault(lab: FleetLab) -> None:

@@ -64,7 +64,7 @@ def test_given_values_win_and_lose_their_trailing_slash(
     fleet = stacks.load_file("everything", _project(tmp_path, path), kubeconfig)
     (spoke,) = fleet.spokes
     assert spoke.server == "https://prod.example.com:6443"
-    assert spoke.issuer == "https://oidc.example.com/id/1"
+    assert spoke.issuer == "https://oidc.example.com/id/1/", "an issuer is matched to the letter"
     assert fleet.vault.address == "https://vault.example.com:8200"
     assert fleet.contexts == ["hub", "staging"]
 
