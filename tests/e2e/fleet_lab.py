@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from rich.console import Console
+
+from lab import environment, up, vault
+from lab.home import LabHome
+from lab.processes import Processes
+from lab.report import Reporter
+from lab.toolchain import ensure
 
 REPO = Path(__file__).parents[2]
 PROGRAM = ["Pulumi.yaml", "__main__.py", "stacks", "components", "requirements.txt"]
@@ -34,6 +42,8 @@ class FleetLab:
 
     def __init__(self, home: Path, project: Path) -> None:
         self.home = home
+        self._home = LabHome(home)
+        self._toolbox = ensure(console=Console(stderr=True))
         self.project = project
         self.env = {
             **os.environ,
@@ -52,8 +62,25 @@ class FleetLab:
     def start(self) -> Result:
         """`fleet lab up`, and from then on every command runs in the lab's environment."""
         result = self.run("fleet", "lab", "up", cwd=REPO, timeout=900)
-        self.env.update(json.loads(self.run("fleet", "lab", "env", "--json", cwd=REPO).output))
+        # From here on the lab ends with this process, however that ends.
+        up.boot(self._home, self._toolbox, Reporter(), owner=os.getpid())
+        self.env.update(environment.variables(self._home, self._toolbox))
         return result
+
+    def run_controllers(self) -> None:
+        """Start what `pulumi up` has made room for, or what has died."""
+        up.boot(self._home, self._toolbox, Reporter(), owner=os.getpid())
+        up.run_controllers(self._home, self._toolbox, Reporter())
+
+    def kill_part(self, name: str) -> None:
+        """SIGKILL one process of the lab."""
+        state = Processes(self._home).state(name)
+        assert state.pid, f"{name} does not run"
+        os.kill(state.pid, signal.SIGKILL)
+
+    def unseal(self) -> None:
+        """Open OpenBao again."""
+        vault.unseal(self._home)
 
     def run(
         self, *command: str, cwd: Path | None = None, check: bool = True, timeout: float = 300

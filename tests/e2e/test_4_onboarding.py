@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.e2e.conftest import all_fine, onboard
-from tests.e2e.fleet_lab import REPO, FleetLab
+from tests.e2e.fleet_lab import FleetLab
 
 
 def test_onboarding_and_removal(lab: FleetLab, new_cluster: str) -> None:
@@ -25,7 +25,7 @@ def test_onboarding_and_removal(lab: FleetLab, new_cluster: str) -> None:
     )
     assert _uids(lab) == others
 
-    lab.run("fleet", "lab", "up", "--no-deploy", cwd=REPO)  # the new spoke's External Secrets
+    lab.run_controllers()  # the new spoke's External Secrets
     all_fine(lab, 16)
     secret = lab.secret(new_cluster, "payment-service", "payment-db-credentials")
     written = json.loads(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import onboard
-from tests.e2e.fleet_lab import REPO, FleetLab
+from tests.e2e.fleet_lab import FleetLab
 
 
 @pytest.mark.parametrize("moment", ["vault:jwt:AuthBackend", "CustomResourceDefinition"])
@@ -24,7 +24,7 @@ def test_killed_and_recovered(lab: FleetLab, new_cluster: str, moment: str) -> N
     lab.up()
     lab.nothing_to_change()
     assert lab.get("hub", "secret", "-n", "argocd", f"cluster-{new_cluster}")
-    lab.run("fleet", "lab", "up", "--no-deploy", cwd=REPO)
+    lab.run_controllers()
 
 
 def _kill_when(lab: FleetLab, moment: str) -> None:

@@ -23,7 +23,7 @@ def test_the_others_converge(lab: FleetLab) -> None:
         for spoke in ALIVE:
             assert _audience(lab, spoke) == ["vault-renewed"], f"{spoke} has converged"
     finally:
-        lab.run("fleet", "lab", "up", "--no-deploy", cwd=REPO)
+        lab.run_controllers()
     lab.up()
     assert _audience(lab, DEAD) == ["vault-renewed"]
     lab.nothing_to_change()

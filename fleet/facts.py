@@ -1,0 +1,59 @@
+"""What a fleet says of itself when asked: the facts that the handover is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Application:
+    """One Argo CD Application. `spoke` is the spoke's name, or the destination as written where it is none of ours."""
+
+    name: str
+    spoke: str
+    application_set: str = ""
+    sync: str = "Unknown"
+    health: str = "Unknown"
+    revision: str = ""
+    message: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Synced to a known revision, and Healthy."""
+        return self.sync == "Synced" and self.health == "Healthy" and bool(self.revision)
+
+
+@dataclass(frozen=True)
+class Hub:
+    """What the hub says. `error` is empty exactly when everything asked for could be read."""
+
+    context: str
+    reachable: bool
+    version: str = ""
+    error: str = ""
+    applications: tuple[Application, ...] = ()
+    application_sets: Mapping[str, str] | None = None
+    """ApplicationSet name → its error, empty when it has none; None when they could not be read."""
+
+
+@dataclass(frozen=True)
+class ExternalSecret:
+    """One ExternalSecret on a spoke; `name` is `<namespace>/<name>`."""
+
+    name: str
+    ready: bool
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Spoke:
+    """What one spoke says. `error` is empty exactly when everything asked for could be read."""
+
+    name: str
+    reachable: bool
+    version: str = ""
+    error: str = ""
+    store_ready: bool = False
+    store_message: str = ""
+    secrets: tuple[ExternalSecret, ...] = ()

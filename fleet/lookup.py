@@ -1,0 +1,64 @@
+"""Does an object that Pulumi was creating exist? Asked of the clusters themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from fleet.cluster_api import ClusterAPI, NotFound, Unreachable
+from fleet.pending import Live, Pending, identity
+
+FIELD_MANAGER = "pulumi-kubernetes"
+"""How the names begin under which the Kubernetes plugin applies objects."""
+
+
+def look_up(
+    pending: Iterable[Pending], cluster: Callable[[str], ClusterAPI | None]
+) -> dict[str, Live]:
+    """What the clusters say of the Kubernetes objects among `pending` that were being created, by URN.
+
+    `cluster` finds the cluster of a provider's name. Objects of an unknown cluster, and Vault's, are left to
+    `pulumi refresh`, which finds out by reading them.
+    """
+    asked = {}
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        for entry in pending:
+            if (
+                entry.operation == "creating"
+                and entry.type.startswith("kubernetes:")
+                and identity(entry)
+            ):
+                api = cluster(entry.provider)
+                if api:
+                    asked[entry.urn] = pool.submit(_ask, api, entry)
+        return {urn: answer.result() for urn, answer in asked.items()}
+
+
+def _ask(api: ClusterAPI, pending: Pending) -> Live:
+    version, kind = str(pending.inputs.get("apiVersion", "")), str(pending.inputs.get("kind", ""))
+    namespace, _, name = str(identity(pending)).rpartition("/")
+    base = f"/api/{version}" if "/" not in version else f"/apis/{version}"
+    try:
+        entry = next(
+            (
+                r
+                for r in api.json(base).get("resources") or ()
+                if r.get("kind") == kind and "/" not in r.get("name", "")
+            ),
+            None,
+        )
+        if entry is None:
+            return Live(False)
+        inside = f"/namespaces/{namespace or 'default'}" if entry.get("namespaced") else ""
+        return Live(True, _manager(api.json(f"{base}{inside}/{entry['name']}/{name}")))
+    except NotFound:
+        return Live(False)
+    except Unreachable as error:
+        return Live(None, reason=f"{pending.provider}: {error}; run this again when it answers")
+
+
+def _manager(item: dict[str, Any]) -> str:
+    entries = (item.get("metadata") or {}).get("managedFields") or ()
+    names = [str(entry.get("manager", "")) for entry in entries]
+    return next((name for name in names if name.startswith(FIELD_MANAGER)), "")

@@ -1,0 +1,148 @@
+"""Gathering the facts of the handover: the hub and every spoke, asked in parallel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from fleet.cluster_api import ClusterAPI, NotFound, Unreachable
+from fleet.facts import Application, ExternalSecret, Hub, Spoke
+from stacks import Fleet
+from stacks.kubeconfig import Kubeconfig
+
+STORE = "vault-backend"
+PARALLEL = 32
+
+Object = Mapping[str, Any]
+
+
+class Observer:
+    """Asks a fleet how it is, as often as wanted, over connections that it keeps."""
+
+    def __init__(self, fleet: Fleet, kubeconfig: Kubeconfig | None = None) -> None:
+        kubeconfig = kubeconfig or Kubeconfig.read()
+        self._fleet = fleet
+        self._hub = ClusterAPI(kubeconfig, fleet.hub.context)
+        self._spokes = {
+            spoke.name: ClusterAPI(kubeconfig, spoke.context or spoke.name)
+            for spoke in fleet.spokes
+        }
+        # By server and by name: an Application names its destination in either way.
+        self._destinations = {spoke.server: spoke.name for spoke in fleet.spokes if spoke.server}
+        self._destinations |= {spoke.name: spoke.name for spoke in fleet.spokes}
+
+    def ask(self) -> tuple[Hub, dict[str, Spoke]]:
+        """The facts as of now. Whatever can't be reached is a fact too, never an exception."""
+        with ThreadPoolExecutor(max_workers=min(PARALLEL, len(self._spokes) + 1)) as pool:
+            hub = pool.submit(self._ask_hub)
+            spokes = {name: pool.submit(ask_spoke, name, api) for name, api in self._spokes.items()}
+            return hub.result(), {name: answer.result() for name, answer in spokes.items()}
+
+    def _ask_hub(self) -> Hub:
+        context, namespace = self._fleet.hub.context, self._fleet.argocd.namespace
+        try:
+            version = self._hub.version()
+        except Unreachable as error:
+            return Hub(context, reachable=False, error=str(error))
+        base = f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}"
+        try:
+            applications = tuple(
+                application_of(item, self._destinations)
+                for item in self._hub.items(f"{base}/applications")
+            )
+            sets = {
+                item["metadata"]["name"]: set_error(item)
+                for item in self._hub.items(f"{base}/applicationsets")
+            }
+        except NotFound:
+            missing = "Argo CD is not installed (no Applications API)"
+            return Hub(context, reachable=True, version=version, error=missing)
+        except Unreachable as failure:
+            return Hub(context, reachable=True, version=version, error=str(failure))
+        return Hub(context, True, version, "", applications, sets)
+
+
+def ask_spoke(name: str, api: ClusterAPI) -> Spoke:
+    """The facts of one spoke."""
+    try:
+        version = api.version()
+    except Unreachable as error:
+        return Spoke(name, reachable=False, error=str(error))
+    base = "/apis/external-secrets.io/v1"
+    ready, message = False, ""
+    secrets: tuple[ExternalSecret, ...] = ()
+    try:
+        ready, message = ready_condition(api.json(f"{base}/clustersecretstores/{STORE}"))
+        secrets = tuple(secret_of(item) for item in api.items(f"{base}/externalsecrets"))
+    except NotFound:
+        # The store's own 404 and that of a kind that isn't installed yet read the same to whoever waits.
+        message = f"ClusterSecretStore {STORE} does not exist"
+    except Unreachable as failure:
+        return Spoke(name, reachable=True, version=version, error=str(failure))
+    if not ready and not message.startswith("ClusterSecretStore"):
+        message = f"ClusterSecretStore {STORE}: {message or 'not Ready yet'}"
+    return Spoke(name, True, version, "", ready, "" if ready else message, secrets)
+
+
+def application_of(item: Object, destinations: Mapping[str, str]) -> Application:
+    """An Argo CD Application as the API returns it. `destinations` maps a spoke's server or name to its name."""
+    status = item.get("status") or {}
+    sync, health = status.get("sync") or {}, status.get("health") or {}
+    destination = (item.get("spec") or {}).get("destination") or {}
+    target = str(destination.get("server") or destination.get("name") or "")
+    owners = item["metadata"].get("ownerReferences") or ()
+    revisions = [sync.get("revision"), *(sync.get("revisions") or ())]
+    application = Application(
+        name=item["metadata"]["name"],
+        spoke=destinations.get(target.rstrip("/"), target),
+        application_set=next(
+            (owner["name"] for owner in owners if owner.get("kind") == "ApplicationSet"), ""
+        ),
+        sync=sync.get("status") or "Unknown",
+        health=health.get("status") or "Unknown",
+        revision=next((str(revision) for revision in revisions if revision), ""),
+    )
+    if application.good:
+        return application
+    return Application(**{**vars(application), "message": _trouble(status)})
+
+
+def _trouble(status: Object) -> str:
+    """Why an Application isn't well: an error it reports, else its last operation's message."""
+    errors = [c for c in status.get("conditions") or () if str(c.get("type", "")).endswith("Error")]
+    operation = status.get("operationState") or {}
+    candidates = [
+        *(error.get("message") for error in errors),
+        operation.get("message") if operation.get("phase") not in (None, "Succeeded") else None,
+        (status.get("health") or {}).get("message"),
+    ]
+    return _line(next((message for message in candidates if message), ""))
+
+
+def set_error(item: Object) -> str:
+    """The error that an ApplicationSet reports, empty when it has none."""
+    for condition in (item.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "ErrorOccurred" and condition.get("status") == "True":
+            return _line(condition.get("message") or condition.get("reason") or "an error")
+    return ""
+
+
+def secret_of(item: Object) -> ExternalSecret:
+    """An ExternalSecret as the API returns it."""
+    ready, message = ready_condition(item)
+    name = f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+    return ExternalSecret(name, ready, "" if ready else message)
+
+
+def ready_condition(item: Object) -> tuple[bool, str]:
+    """Whether the Ready condition is True, and its message."""
+    for condition in (item.get("status") or {}).get("conditions") or ():
+        if condition.get("type") == "Ready":
+            return condition.get("status") == "True", _line(condition.get("message") or "")
+    return False, ""
+
+
+def _line(text: object) -> str:
+    """`text` on one line: controllers put whole stack traces of newlines into messages."""
+    return " ".join(str(text).split())

@@ -1,0 +1,168 @@
+"""`fleet recover`: after a killed `pulumi up`, bring state and reality together again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from fleet.options import YesOption, confirm, fail
+from fleet.pending import Step, mend, pending_of, plan
+from fleet.pulumi_cli import Lock, PulumiError, PulumiStack
+from fleet.render import console, heading, table
+from stacks import StackError, load_file
+from stacks.kubeconfig import Kubeconfig
+
+if TYPE_CHECKING:
+    from fleet.cluster_api import ClusterAPI
+
+_SAID = {
+    "adopt": "take into the state",
+    "forget": "forget",
+    "refresh": "refresh",
+    "keep": "LEAVE PENDING",
+}
+
+
+def recover(
+    stack: Annotated[
+        str, typer.Option("--stack", "-s", help="The stack: stacks/Pulumi.<stack>.yaml.")
+    ] = "lab",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be done.")
+    ] = False,
+    yes: YesOption = False,
+) -> None:
+    """Mend the state after a killed `pulumi up`, so that the next one converges.
+
+    A killed run leaves a lock, and operations of which Pulumi doesn't know how they ended. This command
+      takes the lock away, when its process on this machine is dead;
+      takes each object that was being created into the state, if it exists: its ID follows from its inputs
+      (Kubernetes: [namespace/]name; Vault: name, path or auth/<mount>/role/<role>);
+      forgets those that don't exist, and refreshes those that were being updated or deleted.
+    It shows what it will do and asks. Nothing outside Pulumi's state is changed. Then run `pulumi up` again.
+
+    `pulumi refresh --import-pending-creates` looks made for this, but (3.259) it drops the operations and
+    orphans the objects; so the state is exported, mended, imported again and then refreshed.
+
+    Exit codes: 0 recovered, or nothing to do; 1 something stayed pending, failed, or was declined; 2 bad input,
+    or another run of Pulumi is alive.
+
+    Examples:
+      fleet recover --stack prod --dry-run
+      fleet recover --stack prod --yes && pulumi up --stack prod
+      fleet lab run -- fleet recover          the lab's own stack
+
+    """
+    try:
+        raise typer.Exit(_recover(PulumiStack(stack), console(), dry_run=dry_run, yes=yes))
+    except PulumiError as error:
+        fail(str(error), 1)
+
+
+def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, yes: bool) -> int:
+    from fleet.lookup import look_up
+
+    state = pulumi.export()
+    locks = pulumi.locks()
+    pending = pending_of(state)
+    if not pending and not locks:
+        out.print(f"Stack {pulumi.stack}: nothing is pending and nothing is locked.")
+        return 0
+    steps = plan(state, look_up(pending, _clusters(pulumi.stack, out)))
+    _show(out, pulumi.stack, steps, locks)
+    _refuse_live(pulumi.stack, locks)
+    if dry_run:
+        return 0
+    confirm(
+        f"Mend the state of stack {pulumi.stack}?",
+        yes=yes,
+        without="there is no terminal to ask on: look at --dry-run, then run again with --yes",
+    )
+    if locks:
+        pulumi.cancel()
+        out.print("Lock taken away.")
+    targets = [step.pending.urn for step in steps if step.verb in ("adopt", "refresh")]
+    if pending:
+        pulumi.replace(mend(state, steps))
+    if targets and (code := pulumi.refresh(targets)):
+        fail(
+            f"pulumi refresh ended with {code}; mend what it names, then: pulumi refresh --stack {pulumi.stack}",
+            1,
+        )
+    return _report(pulumi, out, steps)
+
+
+def _report(pulumi: PulumiStack, out: Console, steps: list[Step]) -> int:
+    state = pulumi.export()
+    have = {resource["urn"] for resource in state["deployment"].get("resources") or ()}
+    adopted = [step for step in steps if step.verb == "adopt" and step.pending.urn in have]
+    left = pending_of(state)
+    if left:
+        names = ", ".join(entry.name for entry in left)
+        out.print(f"Taken into the state: {len(adopted)}. Still pending: {names}")
+        return 1
+    out.print(
+        f"Recovered: {len(adopted)} taken into the state. Next: pulumi up --stack {pulumi.stack}"
+    )
+    return 0
+
+
+def _refuse_live(stack: str, locks: list[Lock]) -> None:
+    for lock in locks:
+        if lock.alive:
+            fail(
+                f"pulumi is at work on stack {stack} (pid {lock.pid}): wait for it, or end it first"
+            )
+        if not lock.ours:
+            fail(
+                f"stack {stack} is locked by {lock.user}@{lock.host} (pid {lock.pid}); if that run is dead, take the "
+                f"lock away: pulumi cancel --stack {stack}"
+            )
+
+
+def _show(out: Console, stack: str, steps: list[Step], locks: list[Lock]) -> None:
+    for lock in locks:
+        said = "still running" if lock.alive else "dead" if lock.ours else "of another machine"
+        out.print(f"Locked by {lock.user}@{lock.host}, pid {lock.pid} ({said}).")
+    if not steps:
+        return
+    out.print(heading(f"Stack {stack}: {len(steps)} pending"))
+    rows = table(
+        out,
+        "Resource",
+        "Cluster",
+        "ID",
+        "Action",
+        "Why",
+    )
+    for step in steps:
+        kind = step.pending.type.rsplit(":", 1)[-1]
+        rows.add_row(
+            f"{kind} {step.pending.name}",
+            step.pending.provider,
+            step.id,
+            _SAID[step.verb],
+            step.reason,
+        )
+    out.print(rows)
+
+
+def _clusters(stack: str, out: Console) -> Callable[[str], ClusterAPI | None]:
+    """Finds a provider's cluster: providers are named after the spokes, and `hub`."""
+    from fleet.cluster_api import ClusterAPI
+
+    try:
+        fleet, kubeconfig = load_file(stack), Kubeconfig.read()
+    except StackError as error:
+        # The state can be mended without the stack file: the refresh asks through the state's own providers.
+        out.print(f"The clusters can't be asked directly: {str(error).splitlines()[0]}")
+        return lambda _: None
+    contexts = {
+        "hub": fleet.hub.context,
+        **{spoke.name: spoke.context or spoke.name for spoke in fleet.spokes},
+    }
+    apis = {name: ClusterAPI(kubeconfig, context) for name, context in contexts.items()}
+    return apis.get

@@ -1,0 +1,89 @@
+"""Asking a cluster whether an object of a killed run exists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fleet.cluster_api import ClusterAPI, NotFound, Unreachable
+from fleet.lookup import look_up
+from fleet.pending import Live, Pending
+
+
+class FakeCluster(ClusterAPI):
+    """Answers from a dictionary; anything else is not found."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        self.answers = answers
+
+    def json(self, path: str) -> Any:
+        answer = self.answers.get(path, NotFound(path))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+DISCOVERY = {
+    "resources": [
+        {"name": "deployments/scale", "kind": "Scale"},
+        {"name": "deployments", "kind": "Deployment", "namespaced": True},
+    ]
+}
+PATH = "/apis/apps/v1/namespaces/demo/deployments/web"
+
+
+def deployment(**more: Any) -> Pending:
+    inputs = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "demo"},
+    }
+    return Pending(
+        "urn", more.pop("type", "kubernetes:apps/v1:Deployment"), "creating", inputs, "one", **more
+    )
+
+
+def managed(*managers: str) -> dict[str, Any]:
+    return {"metadata": {"managedFields": [{"manager": manager} for manager in managers]}}
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        (
+            {"/apis/apps/v1": DISCOVERY, PATH: managed("kcm", "pulumi-kubernetes-1a")},
+            Live(True, "pulumi-kubernetes-1a"),
+        ),
+        ({"/apis/apps/v1": DISCOVERY, PATH: managed("kubectl")}, Live(True)),
+        ({"/apis/apps/v1": DISCOVERY}, Live(False)),
+        ({"/apis/apps/v1": {"resources": []}}, Live(False)),
+        ({}, Live(False)),
+        (
+            {"/apis/apps/v1": Unreachable("connection refused")},
+            Live(None, reason="one: connection refused; run this again when it answers"),
+        ),
+    ],
+)
+def test_look_up(answers: dict[str, Any], expected: Live) -> None:
+    assert look_up([deployment()], {"one": FakeCluster(answers)}.get) == {"urn": expected}
+
+
+def test_core_and_cluster_scoped_objects() -> None:
+    inputs = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "demo"}}
+    pending = Pending("urn", "kubernetes:core/v1:Namespace", "creating", inputs, "one")
+    answers = {
+        "/api/v1": {
+            "resources": [{"name": "namespaces", "kind": "Namespace", "namespaced": False}]
+        },
+        "/api/v1/namespaces/demo": managed("pulumi-kubernetes-1a"),
+    }
+    assert look_up([pending], {"one": FakeCluster(answers)}.get) == {
+        "urn": Live(True, "pulumi-kubernetes-1a")
+    }
+
+
+def test_what_is_not_asked() -> None:
+    cluster = {"one": FakeCluster({})}
+    assert look_up([deployment(type="vault:index/policy:Policy")], cluster.get) == {}
+    assert look_up([deployment()], {}.get) == {}

@@ -1,0 +1,198 @@
+"""`fleet recover` with a stand-in for the pulumi CLI; the real one is used by the e2e tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from fleet.commands import app
+
+FAKE_PULUMI = f"""#!{sys.executable}
+import json, pathlib, sys
+here = pathlib.Path(__file__).parent.parent
+words = sys.argv[1:]
+with (here / "calls").open("a") as calls:
+    calls.write(" ".join(words) + "\\n")
+state = here / "state.json"
+if words[:2] == ["stack", "export"]:
+    if not state.exists():
+        sys.exit("error: no stack named 'lab' found")
+    print(state.read_text())
+elif words[:2] == ["stack", "import"]:
+    state.write_text(sys.stdin.read())
+elif words[0] == "whoami":
+    print(json.dumps({{"url": f"file://{{here}}/backend"}}))
+elif words[0] == "cancel":
+    [path.unlink() for path in here.glob("backend/.pulumi/locks/**/*.json")]
+elif words[0] == "refresh":
+    document = json.loads(state.read_text())
+    document["deployment"]["pending_operations"] = []
+    state.write_text(json.dumps(document))
+"""
+URN = "urn:pulumi:lab::fleet::vault:index/policy:Policy::prod-1"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "bin").mkdir()
+    pulumi = tmp_path / "bin" / "pulumi"
+    pulumi.write_text(FAKE_PULUMI)
+    pulumi.chmod(pulumi.stat().st_mode | stat.S_IXUSR)
+    (tmp_path / "Pulumi.yaml").write_text("name: fleet\n")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_state(project: Path, *pending: dict[str, Any]) -> None:
+    document = {"version": 3, "deployment": {"resources": [], "pending_operations": list(pending)}}
+    (project / "state.json").write_text(json.dumps(document))
+
+
+def creating(kind: str = "vault:index/policy:Policy") -> dict[str, Any]:
+    entry = {
+        "urn": URN,
+        "type": kind,
+        "custom": True,
+        "inputs": {"name": "prod-1", "namespace": "production"},
+    }
+    return {"type": "creating", "resource": entry}
+
+
+def lock(project: Path, pid: int, host: str = "", project_name: str = "fleet") -> Path:
+    folder = project / "backend" / ".pulumi" / "locks" / "organization" / project_name / "lab"
+    folder.mkdir(parents=True)
+    path = folder / "x.json"
+    path.write_text(
+        json.dumps({"pid": pid, "username": "me", "hostname": host or socket.gethostname()})
+    )
+    return path
+
+
+def dead_pid() -> int:
+    with subprocess.Popen([sys.executable, "-S", "-c", ""]) as gone:
+        pass
+    return gone.pid
+
+
+def run(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["recover", *words])
+    assert not isinstance(result.exception, Exception) or isinstance(
+        result.exception, SystemExit
+    ), result.exception
+    return result.exit_code, result.output
+
+
+def calls(project: Path) -> list[str]:
+    return (project / "calls").read_text().splitlines()
+
+
+def test_nothing_to_do(project: Path) -> None:
+    write_state(project)
+    assert run() == (0, "Stack lab: nothing is pending and nothing is locked.\n")
+
+
+def test_dry_run_changes_nothing(project: Path) -> None:
+    write_state(project, creating())
+    before = (project / "state.json").read_text()
+    code, output = run("--dry-run")
+    assert code == 0
+    assert "Policy prod-1" in output
+    assert "take into the state" in output
+    assert (project / "state.json").read_text() == before
+
+
+def test_without_a_terminal_it_needs_yes(project: Path) -> None:
+    write_state(project, creating())
+    code, output = run()
+    assert code == 2
+    assert "--yes" in output
+    assert not any(
+        call.startswith(("stack import", "cancel", "refresh")) for call in calls(project)
+    )
+
+
+def test_recovery(project: Path) -> None:
+    write_state(project, creating())
+    held = lock(project, dead_pid())
+    code, output = run("--yes")
+    assert code == 0
+    assert "(dead)" in output
+    assert "Recovered: 1 taken into the state. Next: pulumi up --stack lab" in output
+    assert not held.exists()
+    changing = [call for call in calls(project) if not call.startswith(("stack export", "whoami"))]
+    assert changing == [
+        "cancel --yes --non-interactive --stack lab",
+        "stack import --non-interactive --stack lab",
+        f"refresh --yes --skip-preview --non-interactive --stack lab --target {URN}",
+    ]
+    resources = json.loads((project / "state.json").read_text())["deployment"]["resources"]
+    assert [(entry["urn"], entry["id"]) for entry in resources] == [(URN, "prod-1")]
+
+
+def test_a_lock_without_pending_operations_is_taken_away(project: Path) -> None:
+    write_state(project)
+    held = lock(project, dead_pid())
+    code, _ = run("--yes")
+    assert code == 0
+    assert not held.exists()
+    assert not any(call.startswith(("stack import", "refresh")) for call in calls(project))
+
+
+def test_a_lock_of_another_project_is_none_of_ours(project: Path) -> None:
+    write_state(project)
+    lock(project, dead_pid(), project_name="other")
+    assert run()[1].startswith("Stack lab: nothing is pending")
+
+
+def test_a_live_run_is_left_alone(project: Path, tmp_path: Path) -> None:
+    write_state(project, creating())
+    name = tmp_path / "pulumi-alive"
+    name.symlink_to(sys.executable)
+    with subprocess.Popen([str(name), "-S", "-c", "input()"], stdin=subprocess.PIPE) as alive:
+        try:
+            held = lock(project, alive.pid)
+            code, output = run("--yes")
+        finally:
+            alive.kill()
+    assert code == 2
+    assert f"pulumi is at work on stack lab (pid {alive.pid})" in output
+    assert held.exists()
+
+
+def test_a_lock_of_another_machine_is_left_alone(project: Path) -> None:
+    write_state(project, creating())
+    held = lock(project, 1, host="elsewhere")
+    code, output = run("--yes")
+    assert code == 2
+    assert "pulumi cancel --stack lab" in output
+    assert held.exists()
+
+
+def test_what_cannot_be_mended_is_said(project: Path) -> None:
+    write_state(project, creating("random:index/randomId:RandomId"))
+    code, output = run("--yes")
+    assert code == 1
+    assert "LEAVE PENDING" in output
+    assert "Still pending: prod-1" in output
+
+
+@pytest.mark.usefixtures("project")
+def test_an_unknown_stack() -> None:
+    assert run() == (1, "error: pulumi stack export: no stack named 'lab' found\n")
+
+
+def test_no_project_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, output = run()
+    assert code == 1
+    assert "no Pulumi.yaml" in output

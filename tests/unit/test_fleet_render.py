@@ -1,0 +1,175 @@
+"""How a verdict is shown, and how long it is waited for."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from fleet.facts import Application, ExternalSecret, Hub, Spoke
+from fleet.handover import Expected, ExpectedSet, Verdict, judge
+from fleet.render import PIPE_WIDTH, as_json, as_tables, counts_line
+from fleet.watch import watch
+
+
+def fleet_of(size: int, *, bad: int = 0) -> Verdict:
+    """A fleet of `size` spokes; the first `bad` ones have an Application that is OutOfSync."""
+    names = [f"prod-{number}" for number in range(size)]
+    applications = tuple(
+        Application(
+            f"{name}-platform",
+            name,
+            "platform",
+            "OutOfSync" if number < bad else "Synced",
+            "Healthy",
+            "0123456789abcdef",
+            "[-]a message with [brackets] " + "and many words " * 20 if number < bad else "",
+        )
+        for number, name in enumerate(names)
+    )
+    spokes = {
+        name: Spoke(name, True, "v1", "", True, "", (ExternalSecret("a/b", True),))
+        for name in names
+    }
+    expected = Expected(
+        dict.fromkeys(names, "production"), (ExpectedSet("platform", "platform", tuple(names)),)
+    )
+    return judge(expected, Hub("hub", True, "v1", "", applications, {"platform": ""}), spokes)
+
+
+def printed(verdict: Verdict, *, every: bool = False) -> str:
+    out = Console(
+        file=io.StringIO(), width=PIPE_WIDTH, no_color=True, highlight=False, markup=False
+    )
+    out.print(as_tables(verdict, out, every_application=every))
+    assert isinstance(out.file, io.StringIO)
+    return out.file.getvalue()
+
+
+def test_a_piped_row_is_one_line_to_grep() -> None:
+    lines = [" ".join(line.split()) for line in printed(fleet_of(3)).splitlines()]
+    assert "Hub hub: reachable, v1, ApplicationSets 1/1" in lines
+    assert "prod-0 production yes Ready 1/1 1/1" in lines
+    assert "prod-0-platform prod-0 Synced Healthy 01234567" in lines
+    assert lines[-1] == "All good: 3 spokes, 3 Applications Synced and Healthy."
+
+
+def test_problems_are_told_in_full_and_verbatim() -> None:
+    text = printed(fleet_of(3, bad=1))
+    assert (
+        "prod-0-platform: on prod-0: OutOfSync, Healthy: [-]a message with [brackets] and many words"
+        in text
+    )
+    assert "All good" not in text
+
+
+def test_a_large_fleet_shows_only_the_applications_that_need_attention() -> None:
+    text = printed(fleet_of(50, bad=2))
+    assert "Applications not good (2 of 50; --all shows every one)" in text
+    assert "prod-40-platform" not in text
+    assert "prod-40 " in text
+    assert "prod-40-platform" in printed(fleet_of(50, bad=2), every=True)
+
+
+def test_a_large_good_fleet_shows_no_applications() -> None:
+    assert "Applications not good" not in printed(fleet_of(50))
+
+
+def test_an_unreachable_spoke_shows_no_stale_counts() -> None:
+    expected = Expected({"one": "dev"}, ())
+    spoke = Spoke("one", reachable=False, error="connection refused")
+    lines = printed(
+        judge(expected, Hub("hub", True, application_sets={}), {"one": spoke})
+    ).splitlines()
+    assert ["one", "dev", "NO", "?", "?", "0/0"] in [line.split() for line in lines]
+
+
+def test_the_counts_in_one_line() -> None:
+    assert counts_line(fleet_of(2, bad=1)) == (
+        "hub reachable; spokes reachable 2/2; stores ready 2/2; secrets synced 2/2; applications good 1/2"
+    )
+
+
+def test_json() -> None:
+    document = json.loads(
+        as_json(fleet_of(1, bad=1), "prod", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    )
+    assert document["checkedAt"] == "2026-01-02T03:04:05Z"
+    assert list(document) == [
+        "schema",
+        "stack",
+        "checkedAt",
+        "good",
+        "hub",
+        "applicationSets",
+        "spokes",
+        "applications",
+        "problems",
+    ]
+    assert document["spokes"][0] == {
+        "name": "prod-0",
+        "environment": "production",
+        "good": False,
+        "reachable": True,
+        "version": "v1",
+        "error": "",
+        "store": {"ready": True, "message": ""},
+        "secrets": [{"name": "a/b", "ready": True, "message": ""}],
+        "applications": {"good": 0, "total": 1},
+    }
+    assert document["applications"][0]["sync"] == "OutOfSync"
+    assert document["applicationSets"] == [{"name": "platform", "present": True, "error": ""}]
+
+
+class Waiting:
+    """A clock that only moves when slept on, and a console to watch on."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.out = Console(file=io.StringIO(), width=PIPE_WIDTH, no_color=True, highlight=False)
+
+    def run(self, verdicts: Iterator[Verdict], timeout: float) -> Verdict:
+        return watch(
+            lambda: next(verdicts),
+            self.out,
+            timeout=timeout,
+            interval=2,
+            clock=lambda: self.now,
+            sleep=lambda seconds: setattr(self, "now", self.now + seconds),
+        )
+
+    @property
+    def lines(self) -> list[str]:
+        assert isinstance(self.out.file, io.StringIO)
+        return self.out.file.getvalue().splitlines()
+
+
+@pytest.fixture
+def waiting() -> Waiting:
+    return Waiting()
+
+
+def test_waiting_ends_as_soon_as_all_is_good(waiting: Waiting) -> None:
+    verdict = waiting.run(
+        iter([fleet_of(2, bad=2), fleet_of(2, bad=2), fleet_of(2, bad=1), fleet_of(2)]), 300
+    )
+    assert verdict.good
+    assert waiting.now == 6
+    assert [line.split("applications good ")[1] for line in waiting.lines] == ["0/2", "1/2", "2/2"]
+    assert waiting.lines[1].startswith("    4 s  ")
+
+
+def test_waiting_gives_up(waiting: Waiting) -> None:
+    verdict = waiting.run(iter([fleet_of(1, bad=1)] * 100), 5)
+    assert not verdict.good
+    assert waiting.now == 5
+
+
+def test_on_a_terminal_the_tables_are_redrawn() -> None:
+    out = Console(file=io.StringIO(), force_terminal=True, width=100)
+    verdicts = iter([fleet_of(1, bad=1), fleet_of(1)])
+    assert watch(lambda: next(verdicts), out, timeout=5, interval=0.1, sleep=lambda _: None).good

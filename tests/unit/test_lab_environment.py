@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab import environment, pulumi_plugins, vault
+from lab.errors import LabError
+from lab.home import LabHome, write_private
+from lab.tool_cache import Cache
+from lab.toolchain import Toolbox
+
+
+class FakeToolbox(Toolbox):
+    """Folders without tools."""
+
+    def share(self, tool: str) -> Path:
+        return Path("/tools") / tool / "share"
+
+    def path_env(self) -> str:
+        return "/tools/a/bin:/tools/b/bin"
+
+    def bin(self, name: str) -> Path:
+        return Path("/tools/bin") / name
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabHome:
+    """A lab that was started once, and no official plugin anywhere."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "the-persons"))
+    home = LabHome(tmp_path / "lab").create()
+    write_private(home.openbao / "init.json", json.dumps({"root_token": "token-of-the-test"}))
+    return home
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+def install(folder: Path, name: str) -> None:
+    version = pulumi_plugins._wanted(name)
+    executable = folder / f"resource-{name}-v{version}" / f"pulumi-resource-{name}"
+    executable.parent.mkdir(parents=True)
+    executable.touch(mode=0o755)
+
+
+def choose(home: LabHome, cache: Cache) -> dict[str, str]:
+    chosen = pulumi_plugins.choose(home, FakeToolbox(), cache=cache, download=False)
+    assert chosen == pulumi_plugins.chosen(home), "the choice is recorded"
+    return {plugin.name: plugin.origin for plugin in chosen}
+
+
+def test_the_stack_files_variables_are_all_there(home: LabHome) -> None:
+    found = environment.variables(home, FakeToolbox())
+    stack = (Path(environment.__file__).parents[1] / "stacks" / "Pulumi.lab.yaml").read_text()
+    used = {part.split("}")[0] for part in stack.split("${")[1:]} - {"NAME"}
+    assert used
+    assert used <= set(found)
+
+
+def test_vault_and_bao_agree(home: LabHome) -> None:
+    found = environment.variables(home, FakeToolbox())
+    assert found["VAULT_ADDR"] == vault.address(home)
+    assert found["VAULT_TOKEN"] == "token-of-the-test"
+    for name in ("ADDR", "TOKEN", "CACERT"):
+        assert found[f"VAULT_{name}"] == found[f"BAO_{name}"]
+
+
+def test_pulumi_keeps_all_it_has_in_the_labs_home(home: LabHome) -> None:
+    found = environment.variables(home, FakeToolbox())
+    assert found["PULUMI_HOME"].startswith(str(home.root))
+    assert found["PULUMI_BACKEND_URL"] == f"file://{home.root}/pulumi-state"
+
+
+def test_the_interpreter_comes_first_on_path_then_tools_then_the_persons(home: LabHome) -> None:
+    folders = environment.variables(home, FakeToolbox())["PATH"].split(os.pathsep)
+    assert folders[0] == str(Path(sys.prefix) / "bin")
+    assert folders[1:3] == ["/tools/a/bin", "/tools/b/bin"]
+    assert folders[-2:] == ["/usr/bin", "/bin"]
+
+
+def test_loopback_is_added_to_what_needs_no_proxy(
+    home: LabHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "intranet,127.0.0.1")
+    found = environment.variables(home, FakeToolbox())
+    assert found["NO_PROXY"] == found["no_proxy"] == "intranet,127.0.0.1,localhost"
+
+
+def test_the_labs_own_plugins_are_on_path_only_where_they_are_chosen(
+    home: LabHome, cache: Cache
+) -> None:
+    choose(home, cache)
+    found = environment.variables(home, FakeToolbox())
+    assert str(pulumi_plugins.OWN) in found["PATH"].split(os.pathsep)
+    assert found["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
+    for name in pulumi_plugins.NAMES:
+        install(cache.root / "pulumi-plugins", name)
+    choose(home, cache)
+    found = environment.variables(home, FakeToolbox())
+    assert str(pulumi_plugins.OWN) not in found["PATH"]
+    assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in found
+
+
+def test_without_official_plugins_the_lab_has_its_own(home: LabHome, cache: Cache) -> None:
+    assert choose(home, cache) == {"kubernetes": "lab", "vault": "lab"}
+
+
+def test_the_persons_own_plugins_are_used(home: LabHome, cache: Cache, tmp_path: Path) -> None:
+    for name in pulumi_plugins.NAMES:
+        install(tmp_path / "the-persons" / "plugins", name)
+    assert choose(home, cache) == {"kubernetes": "official", "vault": "official"}
+    assert (home.pulumi_home / "plugins").resolve() == tmp_path / "the-persons" / "plugins"
+
+
+def test_a_plugin_on_path_is_official_unless_it_is_ours(
+    home: LabHome, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "pulumi-resource-vault").touch(mode=0o755)
+    monkeypatch.setenv("PATH", f"{pulumi_plugins.OWN}:{tmp_path}/bin")
+    chosen = choose(home, cache)
+    assert chosen["kubernetes"] == "lab"
+
+
+def test_a_refused_download_is_asked_for_once_a_day(home: LabHome, cache: Cache) -> None:
+    class Refusing(FakeToolbox):
+        def bin(self, name: str) -> Path:
+            asked.append(name)
+            return Path("/usr/bin/false")
+
+    asked: list[str] = []
+    for _ in range(2):
+        chosen = pulumi_plugins.choose(home, Refusing(), cache=cache)
+        assert [plugin.origin for plugin in chosen] == ["lab", "lab"]
+    assert asked == ["pulumi", "pulumi"], "both plugins, at the first time only"
+
+
+def test_pulumi_gets_no_folder_for_its_log_of_every_property(home: LabHome, cache: Cache) -> None:
+    (home.pulumi_home / "logs").mkdir(parents=True)
+    (home.pulumi_home / "logs" / "up.log").touch()
+    choose(home, cache)
+    assert (home.pulumi_home / "logs").is_file()
+
+
+def test_the_token_is_missing_before_the_first_start(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="start the lab with 'fleet lab up'"):
+        environment.variables(LabHome(tmp_path / "other").create(), FakeToolbox())
