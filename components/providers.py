@@ -22,6 +22,9 @@ def kubernetes_provider(
         kubeconfig=pulumi.Output.secret(access.kubeconfig),
         cluster_identifier=name,
         enable_server_side_apply=True,
+        # Else a changed cluster Secret is deleted first, and Argo CD lets go of all its Applications.
+        enable_secret_mutable=True,
+        enable_config_map_mutable=True,
         opts=opts,
     )
 

@@ -166,7 +166,10 @@ def _missing_applications(
             if entry.layout == "platform" and (entry.name, spoke, f"{spoke}-platform") not in names:
                 what = f'Application "{spoke}-platform" of ApplicationSet "{entry.name}" does not exist'
             elif (entry.name, spoke) not in served:
-                what = f'no Application of ApplicationSet "{entry.name}" exists'
+                what = (
+                    f'no Application of ApplicationSet "{entry.name}" exists; it makes one per '
+                    f"apps/<service>/overlays/{expected.environments[spoke]} of the gitops-config repo"
+                )
             else:
                 continue
             missing.setdefault(spoke, []).append(what)

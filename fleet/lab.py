@@ -120,7 +120,7 @@ def down(
         if not home.root.exists():
             typer.echo(f"No lab in {home.root}.")
             return
-        if wipe:
+        if wipe and home.is_lab():  # else `stop` refuses, with its own words
             entries = ", ".join(sorted(entry.name for entry in home.root.iterdir())) or "nothing"
             typer.echo(f"Deletes {home.root} for good: {entries}")
             confirm(
@@ -191,7 +191,7 @@ def add_cluster(name: NameArgument) -> None:
         out.print(
             f"\nNext: add it to stacks/Pulumi.{STACK}.yaml under fleet:spokes, then run `fleet lab up`:"
         )
-        out.print(f"    - name: {name}\n      environment: dev\n      region: us-east-1")
+        out.print(f"    - name: {name}\n      environment: staging\n      region: us-east-1")
 
 
 @lab_app.command("remove-cluster", cls=PlainHelp)

@@ -23,30 +23,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def running_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetLab]:
-    """The lab, started as `make lab` does, and stopped at the end. `FLEET_E2E_KEEP=1` leaves it and its logs."""
+    """The lab, started as `make lab` does and stopped at the end.
+
+    `FLEET_E2E_LAB` names a lab's folder to use instead, and to leave running: for work on the tests themselves.
+    """
+    kept = os.environ.get("FLEET_E2E_LAB")
     # A home of its own with a short path: the person's own lab goes on undisturbed.
-    home = Path(tempfile.mkdtemp(prefix="fleet-e2e-"))
+    home = Path(kept) if kept else Path(tempfile.mkdtemp(prefix="fleet-e2e-"))
     lab = FleetLab(home, tmp_path_factory.mktemp("program"))
-    failed_before = 0
     try:
-        lab.start()
+        lab.start(owner=None if kept else os.getpid())
         yield lab
     except BaseException:
-        failed_before = 1
+        _failures.append("the lab itself")
         raise
     finally:
-        kept = bool(os.environ.get("FLEET_E2E_KEEP")) or failed_before or _failures
-        if not os.environ.get("FLEET_E2E_KEEP"):
-            lab.run(
-                "fleet",
-                "lab",
-                "down",
-                *([] if kept else ["--wipe", "--yes"]),
-                cwd=REPO,
-                check=False,
-            )
-        if kept:
+        if _failures:
             print(f"\nthe lab's logs are in {home}/logs")
+        if not kept:
+            wipe = [] if _failures else ["--wipe", "--yes"]
+            lab.run("fleet", "lab", "down", *wipe, cwd=REPO, check=False)
 
 
 _failures: list[str] = []

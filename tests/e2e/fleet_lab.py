@@ -43,6 +43,7 @@ class FleetLab:
     def __init__(self, home: Path, project: Path) -> None:
         self.home = home
         self._home = LabHome(home)
+        self._owner: int | None = None
         self._toolbox = ensure(console=Console(stderr=True))
         self.project = project
         self.env = {
@@ -59,17 +60,16 @@ class FleetLab:
         if (REPO / ".venv").exists():
             (project / ".venv").symlink_to(REPO / ".venv")
 
-    def start(self) -> Result:
-        """`fleet lab up`, and from then on every command runs in the lab's environment."""
-        result = self.run("fleet", "lab", "up", cwd=REPO, timeout=900)
-        # From here on the lab ends with this process, however that ends.
-        up.boot(self._home, self._toolbox, Reporter(), owner=os.getpid())
+    def start(self, *, owner: int | None) -> None:
+        """`fleet lab up`; from then on every command runs in the lab's environment, and the lab ends with `owner`."""
+        print(self.run("fleet", "lab", "up", cwd=REPO, timeout=900).output)
+        self._owner = owner
+        up.boot(self._home, self._toolbox, Reporter(), owner=owner)
         self.env.update(environment.variables(self._home, self._toolbox))
-        return result
 
     def run_controllers(self) -> None:
-        """Start what `pulumi up` has made room for, or what has died."""
-        up.boot(self._home, self._toolbox, Reporter(), owner=os.getpid())
+        """Start what `pulumi up` has made room for, and what has died."""
+        up.boot(self._home, self._toolbox, Reporter(), owner=self._owner)
         up.run_controllers(self._home, self._toolbox, Reporter())
 
     def kill_part(self, name: str) -> None:
@@ -117,9 +117,14 @@ class FleetLab:
         self.run("pulumi", "preview", "--stack", "lab", "--expect-no-changes", "--non-interactive")
 
     def state(self) -> list[dict[str, Any]]:
-        """The resources in Pulumi's state."""
-        exported = json.loads(self.run("pulumi", "stack", "export", "--stack", "lab").output)
-        return list(exported["deployment"].get("resources", []))
+        """The resources in Pulumi's state, in clear: what is encrypted looks different at every export.
+
+        Without the stack itself, whose outputs Pulumi drops when a program fails.
+        """
+        command = ["pulumi", "stack", "export", "--show-secrets", "--stack", "lab"]
+        exported = json.loads(self.run(*command).output)
+        resources = exported["deployment"].get("resources", [])
+        return [one for one in resources if one["type"] != "pulumi:pulumi:Stack"]
 
     # The stack file
 

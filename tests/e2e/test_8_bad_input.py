@@ -54,17 +54,14 @@ def test_refused_before_anything_is_done(lab: FleetLab, case: str) -> None:
     lab.edit(change)
     result = lab.up(check=False)
     assert result.code != 0
-    (line,) = [line for line in result.output.splitlines() if path in line]
-    assert "stacks/Pulumi.lab.yaml:" in line
-    assert fix in line
+    told = [line for line in result.output.splitlines() if path in line]
+    assert told, result.output
+    assert all("stacks/Pulumi.lab.yaml:" in line and fix in line for line in told)
     assert "Traceback" not in result.output
     assert lab.state() == before
     checked = lab.run("fleet", "check", "--stack", "lab", check=False)
-    assert checked.code == 2, "the offline check says the same"
-    assert (
-        line.strip().removeprefix("error: ") in " ".join(checked.output.split("\n"))
-        or fix in checked.output
-    )
+    assert checked.code == 2
+    assert path in checked.output, "the offline check says the same"
 
 
 def test_a_sealed_vault(lab: FleetLab) -> None:

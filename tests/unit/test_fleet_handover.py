@@ -98,7 +98,10 @@ def test_a_platform_application_must_bear_the_spokes_name() -> None:
 
 def test_a_spoke_without_a_service() -> None:
     judged = verdict(replace(HUB, applications=APPLICATIONS[:2]))
-    assert problems(judged) == ['staging: no Application of ApplicationSet "services" exists']
+    assert problems(judged) == [
+        'staging: no Application of ApplicationSet "services" exists; it makes one per '
+        "apps/<service>/overlays/staging of the gitops-config repo"
+    ]
     assert (judged.spokes[1].applications_good, judged.spokes[1].applications_total) == (0, 1)
 
 

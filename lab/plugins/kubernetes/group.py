@@ -60,7 +60,7 @@ class Construction:
             )
         address = self._request.monitorEndpoint
         async with grpc.aio.insecure_channel(address, options=_GRPC_CHANNEL_OPTIONS) as channel:
-            monitor = resource_pb2_grpc.ResourceMonitorStub(channel)
+            monitor: Any = resource_pb2_grpc.ResourceMonitorStub(channel)
             self._urn = (await monitor.RegisterResource(self._component())).urn
             found = await self._objects()
             children = await self._children(monitor, found)

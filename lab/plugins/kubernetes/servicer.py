@@ -232,10 +232,9 @@ class KubernetesServicer(ResourceProviderServicer):
                 return empty_pb2.Empty()
             raise ProviderError(f"{message}. {_GONE}")
         state, inputs = decode(request.properties), decode(request.old_inputs)
-        timeout = request.timeout
         try:
             await self._run(
-                reading.delete, session, request.urn, request.id, state, inputs, timeout,
+                reading.delete, session, request.urn, request.id, state, inputs, request.timeout,
                 inputs=inputs,
             )  # fmt: skip
         except NotReady as error:

@@ -41,7 +41,7 @@ apiVersion: v1
 kind: List
 items:
 - {apiVersion: v1, kind: ConfigMap, metadata: {name: listed, namespace: parts}, data: {date: 2026-01-01}}
-- {apiVersion: v1, kind: Namespace, metadata: {name: parts-two}}
+- {apiVersion: v1, kind: Namespace, metadata: {name: parts-two, annotations: {pulumi.com/skipAwait: 'true'}}}
 - {apiVersion: v1, kind: ConfigMap, metadata: {name: waits, namespace: parts-two}}
 ---
 """,

@@ -150,3 +150,24 @@ def test_scopes_of_new_kinds_come_from_their_crds():
 def test_what_is_refused_offline(urn, inputs, told):
     _, wrong = check_inputs(session(), urn, {}, inputs, b"s")
     assert told in wrong[0][1]
+
+
+def test_credential_plugins_are_run(tmp_path):
+    plugin = tmp_path / "credentials"
+    plugin.write_text(
+        '#!/bin/sh\necho \'{"apiVersion": "client.authentication.k8s.io/v1",'
+        ' "kind": "ExecCredential", "status": {"token": "from-plugin"}}\'\n'
+    )
+    plugin.chmod(0o755)
+    found = json.loads(config())
+    settings_of_plugin = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": str(plugin),
+        "interactiveMode": "Never",
+    }
+    found["users"][0]["user"] = {"exec": settings_of_plugin}
+    headers = kubeconfig.access(found, None, None).headers
+    assert headers == {"Authorization": "Bearer from-plugin"}
+    settings_of_plugin["command"] = "no-such-program"
+    with pytest.raises(kubeconfig.KubeconfigError, match="credential plugin no-such-program"):
+        kubeconfig.access(found, None, None)

@@ -50,7 +50,6 @@ k8s.core.v1.ConfigMap('wrong', metadata={'name': 'Not Valid'}, opts=o)
 k8s.apiextensions.CustomResource('none', api_version='no.such/v1', kind='Thing',
     metadata={'name': 'x', 'namespace': 'default'}, opts=o)
 """)
-    project.pulumi("preview")
     process = project.up("--continue-on-error", "--target", "**taken", ok=False)
     assert 'configmaps "taken" already exists' in process
     process = project.up("--continue-on-error", "--target", "**wrong", ok=False)
