@@ -21,10 +21,12 @@ CONTROLLERS = (
     "statefulset",
     "daemonset",
     "job",
+    "endpoints",
+    "endpointslice",
     "clusterrole-aggregation",
     "root-ca-certificate-publisher",
 )
-"""What makes workloads available and cleans up after them. No node-lifecycle: nothing would
+"""What makes workloads available and Services ready, and cleans up after them. No node-lifecycle: nothing would
 renew the fake node's lease, and its pods would be evicted."""
 
 

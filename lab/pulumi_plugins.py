@@ -16,8 +16,8 @@ from pathlib import Path
 from lab.context import CHECKOUT
 from lab.errors import LabError
 from lab.home import LabHome, write_private
-from lab.tool_cache import Cache
 from lab.toolchain import Toolbox
+from lab.toolchain.cache import Cache
 
 NAMES = ("kubernetes", "vault")
 OWN = CHECKOUT / "lab" / "plugins" / "bin"

@@ -136,8 +136,8 @@ def _resolve(fleet: Fleet, kubeconfig: Kubeconfig) -> tuple[Fleet, list[Problem]
         try:
             return kubeconfig.access(context).server
         except KubeconfigError as error:
-            from_known = did_you_mean(context, kubeconfig.contexts)
-            problems.append(Problem(path, f"{error}{from_known or fix}"))
+            hint = did_you_mean(context, kubeconfig.contexts)
+            problems.append(Problem(path, f"{error}{fix}{hint}"))
             return ""
 
     server_of(fleet.hub.context, "fleet:hub.context", "; add it to the kubeconfig or name another")

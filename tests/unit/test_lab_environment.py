@@ -10,8 +10,8 @@ import pytest
 from lab import environment, pulumi_plugins, vault
 from lab.errors import LabError
 from lab.home import LabHome, write_private
-from lab.tool_cache import Cache
 from lab.toolchain import Toolbox
+from lab.toolchain.cache import Cache
 
 
 class FakeToolbox(Toolbox):

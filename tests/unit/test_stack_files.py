@@ -87,7 +87,8 @@ def test_pulumi_hands_over_the_same_fleet(
 
 def test_a_missing_stack_file_names_those_there(tmp_path: Path) -> None:
     with pytest.raises(
-        stacks.StackError, match="stacks/Pulumi.prod.yaml: no such stack file; stacks here: minimal"
+        stacks.StackError,
+        match=r"stacks/Pulumi\.prod\.yaml: no such stack file; stacks here: minimal",
     ):
         stacks.load_file("prod", _project(tmp_path, FILES / "valid" / "minimal.yaml"))
 

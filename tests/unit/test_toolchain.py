@@ -11,13 +11,13 @@ import pytest
 from rich.console import Console
 
 from lab import toolchain
-from lab.tool_cache import Cache
-from lab.tool_catalogue import GO, TOOLS
-from lab.tool_model import Data, GoModule, Tool
-from lab.tool_progress import Estimate, duration
-from lab.tool_sources import WRAPPERS, CommandError, Shell, ToolError, without_dependencies
-from lab.tool_versions import Accept, Version, probe
 from lab.toolchain import ensure
+from lab.toolchain.cache import Cache
+from lab.toolchain.catalogue import GO, TOOLS
+from lab.toolchain.model import Data, GoModule, Tool
+from lab.toolchain.progress import Estimate, duration
+from lab.toolchain.sources import WRAPPERS, CommandError, Shell, ToolError, without_dependencies
+from lab.toolchain.versions import Accept, Version, probe
 
 BY_NAME = {tool.name: tool for tool in TOOLS}
 

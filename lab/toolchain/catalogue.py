@@ -6,8 +6,8 @@ This is the one place to bump a version, together with the go.mod of the tool's 
 
 from __future__ import annotations
 
-from lab.tool_model import Data, DebianPackage, GoModule, Tool, Wheel
-from lab.tool_versions import Accept
+from lab.toolchain.model import Data, DebianPackage, GoModule, Tool, Wheel
+from lab.toolchain.versions import Accept
 
 
 def _kubernetes(name: str, version_args: tuple[str, ...], seconds: int) -> Tool:

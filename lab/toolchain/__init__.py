@@ -1,7 +1,7 @@
 """The lab's tools, at hand: taken from PATH, from the cache, or made now.
 
 A tool found on PATH (or, for Kubernetes and etcd, in ``KUBEBUILDER_ASSETS``) is asked for its
-version and used where the catalogue's :class:`~lab.tool_versions.Accept` allows it. Otherwise it
+version and used where the catalogue's :class:`~lab.toolchain.versions.Accept` allows it. Otherwise it
 comes from the cache, whose entries are keyed by version and appear whole or not at all.
 ``python -m lab.toolchain`` makes everything and prints where each tool came from.
 """
@@ -17,12 +17,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
-from lab.tool_cache import Cache
-from lab.tool_catalogue import GO, TOOLS
-from lab.tool_model import GoModule, Tool
-from lab.tool_progress import BuildProgress
-from lab.tool_sources import CommandError, Shell, ToolError, install, prefetch
-from lab.tool_versions import Version, probe
+from lab.toolchain.cache import Cache
+from lab.toolchain.catalogue import GO, TOOLS
+from lab.toolchain.model import GoModule, Tool
+from lab.toolchain.progress import BuildProgress
+from lab.toolchain.sources import CommandError, Shell, ToolError, install, prefetch
+from lab.toolchain.versions import Version, probe
 
 __all__ = ["Cache", "ToolError", "Toolbox", "ensure"]
 
@@ -212,7 +212,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         table.add_row(name, version, source, str(spot.folder))
     console.print(table)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

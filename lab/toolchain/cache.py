@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from lab.tool_model import Tool
+from lab.toolchain.model import Tool
 
 
 @dataclass(frozen=True)

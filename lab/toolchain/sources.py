@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from lab.tool_model import Data, DebianPackage, GoModule, Tool, Wheel
+from lab.toolchain.model import Data, DebianPackage, GoModule, Tool, Wheel
 
-WRAPPERS = Path(__file__).parent / "tools"
+WRAPPERS = Path(__file__).parents[1] / "tools"
 _LOG_LINES = 30
 
 

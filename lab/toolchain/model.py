@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lab.tool_versions import Accept
+from lab.toolchain.versions import Accept
 
 
 @dataclass(frozen=True, kw_only=True)

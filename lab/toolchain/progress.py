@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
-from lab.tool_model import Tool
+from lab.toolchain.model import Tool
 
 
 def duration(seconds: float) -> str:
