@@ -54,7 +54,7 @@ test: check tools ## everything: lint, types, unit, whole-program, plugins and e
 	@$(BIN)/pytest tests
 
 bench: $(STAMP) tools ## measure the lab: start, no-op, memory, idle
-	@$(BIN)/python -m tests.bench
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.bench
 
 clean: ## remove what the checkout's own set-up made
 	@rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

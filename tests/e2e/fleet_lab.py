@@ -179,6 +179,11 @@ class FleetLab:
         finally:
             del self.env["BAO_NAMESPACE"], self.env["VAULT_NAMESPACE"]
 
+    def written(self, environment: str) -> dict[str, str]:
+        """The credentials of payment-service's database as they are in Vault."""
+        command = ["kv", "get", "-format=json", "-mount=secret", "payment-service/db"]
+        return dict(json.loads(self.bao(*command, namespace=environment).output)["data"]["data"])
+
     def git(self, *command: str) -> str:
         """git in the person's clone of the gitops-config repo."""
         return self.run("git", *command, cwd=self.home / "gitops-config").output

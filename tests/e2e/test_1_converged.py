@@ -41,16 +41,7 @@ def test_status_agrees(lab: FleetLab) -> None:
 
 def test_the_secret_is_that_of_vault_and_follows_it(lab: FleetLab) -> None:
     for spoke, environment in SPOKES.items():
-        written = json.loads(
-            lab.bao(
-                "kv",
-                "get",
-                "-format=json",
-                "-mount=secret",
-                "payment-service/db",
-                namespace=environment,
-            ).output
-        )["data"]["data"]
+        written = lab.written(environment)
         assert lab.secret(spoke, "payment-service", "payment-db-credentials") == {
             key: written[key] for key in ("username", "password")
         }, spoke

@@ -26,17 +26,7 @@ def test_onboarding_and_removal(lab: FleetLab, new_cluster: str) -> None:
     lab.run_controllers()  # the new spoke's External Secrets
     all_fine(lab, 16)
     secret = lab.secret(new_cluster, "payment-service", "payment-db-credentials")
-    written = json.loads(
-        lab.bao(
-            "kv",
-            "get",
-            "-format=json",
-            "-mount=secret",
-            "payment-service/db",
-            namespace="production",
-        ).output
-    )["data"]["data"]
-    assert secret["password"] == written["password"]
+    assert secret["password"] == lab.written("production")["password"]
     lab.nothing_to_change()
 
     lab.restore_stack_file()
