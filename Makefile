@@ -29,7 +29,7 @@ lab-status: $(STAMP) ## what runs, and what is synced
 lab-shell: $(STAMP) ## a shell in which pulumi, kubectl, argocd and bao work on the lab
 	@$(BIN)/fleet lab shell
 
-lab-logs: $(STAMP) ## where the lab's logs are, and their last lines
+lab-logs: $(STAMP) ## which logs the lab has; one of them: fleet lab logs PART
 	@$(BIN)/fleet lab logs
 
 lab-down: $(STAMP) ## stop the lab; its state is kept
@@ -51,7 +51,7 @@ e2e: $(STAMP) tools ## the plugins and the whole fleet, against real parts in a 
 	@$(BIN)/pytest tests/plugins tests/e2e
 
 test: check tools ## everything: lint, types, unit, whole-program, plugins and e2e
-	@$(BIN)/pytest tests
+	@$(BIN)/pytest
 
 bench: $(STAMP) tools ## measure the lab: start, no-op, memory, idle
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.bench

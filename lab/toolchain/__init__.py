@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
 from lab.toolchain.cache import Cache
 from lab.toolchain.catalogue import GO, TOOLS
@@ -207,8 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         problem.print("interrupted: what was ready is kept, and the next run goes on from there")
         return 130
-    table = Table("tool", "version", "from", Column("where", overflow="fold"))
-    for (name, version, source), spot in zip(toolbox.report(), toolbox.tools.values(), strict=True):
-        table.add_row(name, version, source, str(spot.folder))
+    table = Table("tool", "version", "from")
+    for row in toolbox.report():
+        table.add_row(*row)
     console.print(table)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import httpx
@@ -20,8 +21,6 @@ def _token(
 
 @pytest.fixture
 def vault(lab: FleetLab) -> Any:
-    import ssl
-
     trust = ssl.create_default_context(cafile=lab.env["VAULT_CACERT"])
     with httpx.Client(base_url=lab.env["VAULT_ADDR"], verify=trust) as client:
         yield client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import ipaddress
 import socket
@@ -104,8 +105,6 @@ def test_a_vault_that_is_not_there_or_not_trusted(server: Server) -> None:
 
 
 def test_silent_clusters(server: Server, certificate: Path) -> None:
-    import base64
-
     ca_data = base64.b64encode(certificate.read_bytes().split(b"-----BEGIN PRIVATE")[0]).decode()
     answers = stacks.ClusterAccess("answers", server.url, ca_data, "")
     nobody = stacks.ClusterAccess("nobody", _nobody(), ca_data, "")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
+from pydantic import BaseModel
 
 import stacks
+from stacks import model
 
 FILES = Path(__file__).parent / "stack_files"
 REPO = Path(__file__).parents[2]
@@ -72,10 +76,6 @@ def test_given_values_win_and_lose_their_trailing_slash(
 def test_pulumi_hands_over_the_same_fleet(
     tmp_path: Path, kubeconfig: stacks.Kubeconfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import json
-
-    import yaml
-
     project = _project(tmp_path, FILES / "valid" / "everything.yaml")
     monkeypatch.chdir(project)
     config = yaml.safe_load((FILES / "valid" / "everything.yaml").read_text())["config"]
@@ -103,10 +103,6 @@ def test_references_are_filled_from_the_environment(
 
 
 def test_every_field_of_the_model_is_described() -> None:
-    from pydantic import BaseModel
-
-    from stacks import model
-
     sections = [
         value
         for value in vars(model).values()
@@ -125,8 +121,6 @@ def test_every_field_of_the_model_is_described() -> None:
 
 
 def test_pulumi_yaml_types_and_describes_every_section() -> None:
-    import yaml
-
     config = yaml.safe_load((REPO / "Pulumi.yaml").read_text())["config"]
     assert {
         f"fleet:{field.alias or name}" for name, field in stacks.Fleet.model_fields.items()
