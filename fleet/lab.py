@@ -175,7 +175,7 @@ def add_cluster(name: NameArgument) -> None:
     """Start one more, empty cluster beside the running ones, for a spoke to be onboarded onto.
 
     Example:
-      fleet lab add-cluster dev
+      fleet lab add-cluster prod-us-west-2
 
     """
     with told_errors():
@@ -191,7 +191,7 @@ def add_cluster(name: NameArgument) -> None:
         out.print(
             f"\nNext: add it to stacks/Pulumi.{STACK}.yaml under fleet:spokes, then run `fleet lab up`:"
         )
-        out.print(f"    - name: {name}\n      environment: staging\n      region: us-east-1")
+        out.print(f"    - name: {name}\n      environment: production\n      region: us-west-2")
 
 
 @lab_app.command("remove-cluster", cls=PlainHelp)
@@ -199,7 +199,7 @@ def remove_cluster(name: NameArgument, yes: YesOption = False) -> None:
     """Stop a cluster and delete its state. Take its spoke out of the stack first.
 
     Example:
-      fleet lab remove-cluster dev
+      fleet lab remove-cluster prod-us-west-2
 
     """
     with told_errors():

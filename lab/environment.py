@@ -23,8 +23,6 @@ def variables(home: LabHome, toolbox: Toolbox) -> dict[str, str]:
     """
     address, authority = vault.address(home), vault.authority_file(home)
     token = vault.root_token(home)
-    own = pulumi_plugins.chosen(home)
-    lab_plugins = any(plugin.origin == "lab" for plugin in own)
     found = {
         "FLEET_LAB": str(home.root),
         "KUBECONFIG": str(home.kubeconfig),
@@ -46,10 +44,10 @@ def variables(home: LabHome, toolbox: Toolbox) -> dict[str, str]:
         "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
         # CRDs outlive a `destroy`: the next `up` takes them over
         "PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true",
-        "PATH": os.pathsep.join(_path(toolbox, lab_plugins)),
+        "PATH": os.pathsep.join(_path(toolbox)),
         **{name: _no_proxy() for name in ("NO_PROXY", "no_proxy")},
     }
-    if lab_plugins:
+    if any(plugin.origin == "lab" for plugin in pulumi_plugins.chosen(home)):
         found["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
     if sys.prefix != sys.base_prefix:
         found["VIRTUAL_ENV"] = sys.prefix
@@ -61,11 +59,9 @@ def plugins(home: LabHome) -> list[tuple[str, str, str]]:
     return [(one.name, one.version, one.origin) for one in pulumi_plugins.chosen(home)]
 
 
-def _path(toolbox: Toolbox, lab_plugins: bool) -> list[str]:
-    """The interpreter's folder, the tools, the lab's own plugins if needed, then the caller's."""
+def _path(toolbox: Toolbox) -> list[str]:
+    """The interpreter's folder, the tools, then the caller's."""
     folders = [str(Path(sys.prefix) / "bin"), *toolbox.path_env().split(os.pathsep)]
-    if lab_plugins:
-        folders.append(str(pulumi_plugins.OWN))
     return list(dict.fromkeys([*folders, *os.environ.get("PATH", os.defpath).split(os.pathsep)]))
 
 

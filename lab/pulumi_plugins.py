@@ -46,7 +46,7 @@ def choose(
     """
     cache = cache or Cache.default()
     folder = _shared_folder(cache, os.environ)
-    _link(home.pulumi_home, folder)
+    _prepare(home.pulumi_home)
     missing = [name for name in NAMES if not _is_official(name, folder)]
     if missing and download:
         _download(toolbox, cache, folder, missing)
@@ -59,6 +59,7 @@ def choose(
                 f"lab's own is missing in {OWN}"
             )
         chosen.append(Plugin(name, _wanted(name), "official" if official else "lab"))
+        _place(chosen[-1], home.pulumi_home / "plugins", folder)
     write_private(home.plugins, json.dumps([asdict(plugin) for plugin in chosen]))
     return chosen
 
@@ -79,37 +80,56 @@ def _wanted(name: str) -> str:
 def _shared_folder(cache: Cache, environ: Mapping[str, str]) -> Path:
     """A folder of plugins for all labs: the person's own if it has what we need."""
     mine = Path(environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
-    return mine if all(_installed(name, mine) for name in NAMES) else cache.root / "pulumi-plugins"
+    return (
+        mine
+        if all(_installed(name, mine) for name in NAMES)
+        else cache.root / "pulumi-home" / "plugins"
+    )
 
 
-def _link(pulumi_home: Path, folder: Path) -> None:
-    """Let a ``PULUMI_HOME`` use the shared folder, and keep no log in it.
+def _place(plugin: Plugin, plugins: Path, folder: Path) -> None:
+    """Put a plugin where the CLI looks for installed ones; one on PATH it finds by itself."""
+    entry = _entry(plugin.name, plugins)
+    if entry.is_symlink():
+        entry.unlink()
+    elif entry.exists():
+        shutil.rmtree(entry)
+    if plugin.origin == "lab":
+        entry.mkdir(parents=True)
+        executable = f"pulumi-resource-{plugin.name}"
+        (entry / executable).symlink_to(OWN / executable)
+    elif _installed(plugin.name, folder):
+        entry.symlink_to(_entry(plugin.name, folder))
+
+
+def _prepare(pulumi_home: Path) -> None:
+    """Make a ``PULUMI_HOME`` with a folder for plugins that keeps no log.
 
     The CLI writes every property into an automatic log, and knows no switch against it: it takes
     minutes and may hold secrets. Where ``logs`` is no folder, it goes without.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     pulumi_home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (pulumi_home / "plugins").mkdir(exist_ok=True)
     logs = pulumi_home / "logs"
     if logs.is_dir():
         shutil.rmtree(logs)
     logs.touch()
-    link = pulumi_home / "plugins"
-    if link.is_symlink() and link.readlink() != folder:
-        link.unlink()
-    if not link.exists():
-        link.symlink_to(folder)
 
 
 def _is_official(name: str, folder: Path) -> bool:
-    found = shutil.which(f"pulumi-resource-{name}")
-    return bool(found and Path(found).parent != OWN) or _installed(name, folder)
+    return bool(shutil.which(f"pulumi-resource-{name}")) or _installed(name, folder)
+
+
+def _entry(name: str, folder: Path) -> Path:
+    return folder / f"resource-{name}-v{_wanted(name)}"
 
 
 def _installed(name: str, folder: Path) -> bool:
-    entry = folder / f"resource-{name}-v{_wanted(name)}"
+    """Whether the official plugin is there whole; in a lab's shell the lab's own stand in its place."""
+    entry = _entry(name, folder)
+    executable = entry / f"pulumi-resource-{name}"
     partial = entry.with_name(f"{entry.name}.partial")
-    return (entry / f"pulumi-resource-{name}").exists() and not partial.exists()
+    return executable.exists() and executable.resolve().parent != OWN and not partial.exists()
 
 
 def _download(toolbox: Toolbox, cache: Cache, folder: Path, names: list[str]) -> None:
@@ -123,7 +143,7 @@ def _download(toolbox: Toolbox, cache: Cache, folder: Path, names: list[str]) ->
     except (OSError, ValueError):
         pass
     own_home = cache.root / "pulumi-home"
-    _link(own_home, folder)
+    _prepare(own_home)
     env = {**os.environ, "PULUMI_HOME": str(own_home), "PULUMI_SKIP_UPDATE_CHECK": "true"}
 
     def install(name: str) -> bool:

@@ -92,40 +92,56 @@ def test_loopback_is_added_to_what_needs_no_proxy(
     assert found["NO_PROXY"] == found["no_proxy"] == "intranet,127.0.0.1,localhost"
 
 
-def test_the_labs_own_plugins_are_on_path_only_where_they_are_chosen(
-    home: LabHome, cache: Cache
-) -> None:
-    choose(home, cache)
-    found = environment.variables(home, FakeToolbox())
-    assert str(pulumi_plugins.OWN) in found["PATH"].split(os.pathsep)
-    assert found["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
-    for name in pulumi_plugins.NAMES:
-        install(cache.root / "pulumi-plugins", name)
-    choose(home, cache)
-    found = environment.variables(home, FakeToolbox())
-    assert str(pulumi_plugins.OWN) not in found["PATH"]
-    assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in found
+def placed(home: LabHome, name: str) -> Path:
+    """The executable that the CLI would start."""
+    version = pulumi_plugins._wanted(name)
+    plugins = home.pulumi_home / "plugins"
+    return (plugins / f"resource-{name}-v{version}" / f"pulumi-resource-{name}").resolve()
 
 
 def test_without_official_plugins_the_lab_has_its_own(home: LabHome, cache: Cache) -> None:
     assert choose(home, cache) == {"kubernetes": "lab", "vault": "lab"}
+    assert placed(home, "vault") == pulumi_plugins.OWN / "pulumi-resource-vault"
+    found = environment.variables(home, FakeToolbox())
+    assert found["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
+
+
+def test_official_plugins_take_the_place_of_the_labs_own(home: LabHome, cache: Cache) -> None:
+    choose(home, cache)
+    downloaded = cache.root / "pulumi-home" / "plugins"
+    install(downloaded, "kubernetes")
+    assert choose(home, cache) == {"kubernetes": "official", "vault": "lab"}
+    assert placed(home, "kubernetes").is_relative_to(downloaded)
+    assert placed(home, "vault").parent == pulumi_plugins.OWN
+    install(downloaded, "vault")
+    assert choose(home, cache) == {"kubernetes": "official", "vault": "official"}
+    found = environment.variables(home, FakeToolbox())
+    assert "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION" not in found
 
 
 def test_the_persons_own_plugins_are_used(home: LabHome, cache: Cache, tmp_path: Path) -> None:
     for name in pulumi_plugins.NAMES:
         install(tmp_path / "the-persons" / "plugins", name)
     assert choose(home, cache) == {"kubernetes": "official", "vault": "official"}
-    assert (home.pulumi_home / "plugins").resolve() == tmp_path / "the-persons" / "plugins"
+    assert placed(home, "vault").is_relative_to(tmp_path / "the-persons")
 
 
-def test_a_plugin_on_path_is_official_unless_it_is_ours(
+def test_in_a_labs_shell_its_own_plugins_are_not_taken_for_official(
+    home: LabHome, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(home, cache)
+    monkeypatch.setenv("PULUMI_HOME", str(home.pulumi_home))
+    assert choose(home, cache) == {"kubernetes": "lab", "vault": "lab"}
+
+
+def test_a_plugin_on_path_is_official(
     home: LabHome, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "pulumi-resource-vault").touch(mode=0o755)
-    monkeypatch.setenv("PATH", f"{pulumi_plugins.OWN}:{tmp_path}/bin")
-    chosen = choose(home, cache)
-    assert chosen["kubernetes"] == "lab"
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin")
+    assert choose(home, cache) == {"kubernetes": "lab", "vault": "official"}
+    assert not placed(home, "vault").exists(), "the CLI finds it on PATH"
 
 
 def test_a_refused_download_is_asked_for_once_a_day(home: LabHome, cache: Cache) -> None:
