@@ -1,0 +1,48 @@
+"""The token that Argo CD has on a spoke is renewed as docs/rotate.md says."""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+
+from tests.e2e.conftest import all_fine
+from tests.e2e.fleet_lab import FleetLab, wait_until
+
+SPOKE = "staging"
+
+
+def test_a_new_token_for_argocd(lab: FleetLab) -> None:
+    old = lab.secret(SPOKE, "kube-system", "argocd-manager-token")
+    identity = lab.get("hub", "secret", "-n", "argocd", f"cluster-{SPOKE}")["metadata"]["uid"]
+    assert _status(lab, old) == 200
+
+    lab.kubectl(SPOKE, "-n", "kube-system", "delete", "serviceaccount", "argocd-manager")
+    wait_until("the old token is refused", lambda: _status(lab, old) == 401, timeout=30)
+    lab.run("pulumi", "refresh", "--stack", "lab", "--yes", "--skip-preview", "--non-interactive")
+    lab.up()
+
+    new = lab.secret(SPOKE, "kube-system", "argocd-manager-token")
+    assert new["token"] != old["token"]
+    cluster_secret = lab.get("hub", "secret", "-n", "argocd", f"cluster-{SPOKE}")
+    assert cluster_secret["metadata"]["uid"] == identity, "Argo CD never lost sight of the spoke"
+    assert new["token"] in lab.secret("hub", "argocd", f"cluster-{SPOKE}")["config"]
+    lab.kubectl(
+        "hub", "-n", "argocd", "annotate", "--overwrite", "applications", "-l",
+        f"cluster_name={SPOKE}", "argocd.argoproj.io/refresh=hard",
+    )  # fmt: skip
+    all_fine(lab, 12)
+    lab.nothing_to_change()
+
+
+def _status(lab: FleetLab, token: dict[str, str]) -> int:
+    """What the spoke's API server answers to a holder of the token."""
+    config = lab.run(
+        "kubectl", "--context", SPOKE, "config", "view", "--minify", "-o",
+        "jsonpath={.clusters[0].cluster.server}",
+    )  # fmt: skip
+    return httpx.get(
+        f"{config.output}/api/v1/namespaces",
+        headers={"Authorization": f"Bearer {token['token']}"},
+        verify=ssl.create_default_context(cadata=token["ca.crt"]),
+    ).status_code
