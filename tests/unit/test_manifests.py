@@ -6,6 +6,7 @@ import pytest
 
 from components import manifests
 from components.argocd import placed
+from tests.unit.conftest import Server
 
 
 def test_reads_every_object(tmp_path: Path) -> None:
@@ -28,6 +29,17 @@ def test_something_else(tmp_path: Path, text: str, message: str) -> None:
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(manifests.ManifestError, match=r"absent.yaml can't be read: No such file"):
         manifests.read("absent.yaml")
+
+
+def test_an_address(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", server.ca_file)
+    server.body = b"kind: A\nmetadata: {name: a}\n"
+    assert manifests.read(f"{server.url}/install.yaml") == [
+        {"kind": "A", "metadata": {"name": "a"}}
+    ]
+    server.status = 404
+    with pytest.raises(manifests.ManifestError, match=r"install.yaml can't be fetched: .*404"):
+        manifests.read(f"{server.url}/install.yaml")
 
 
 def test_placing_leaves_the_manifest_as_it_was() -> None:
