@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 # 40 leaves room for the longest suffix, the name of a service.
 NAME_LENGTH = 40
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 PLACEHOLDERS = ("environment", "cluster", "region")
 
@@ -38,6 +39,15 @@ def _template(value: str) -> str:
     return value
 
 
+def _label_value(value: str) -> str:
+    if len(value) <= 63 and _LABEL_VALUE.fullmatch(value):
+        return value
+    raise ValueError(
+        f'"{value}" is no label value: use at most 63 letters, digits, "-", "_" and ".", '
+        "with a letter or digit at both ends"
+    )
+
+
 def _https(value: str) -> str:
     if not value.startswith("https://"):
         raise ValueError(f'"{value}" is no https:// address')
@@ -45,6 +55,7 @@ def _https(value: str) -> str:
 
 
 DnsLabel = Annotated[str, AfterValidator(_dns_label)]
+LabelValue = Annotated[str, AfterValidator(_label_value)]
 Template = Annotated[str, AfterValidator(_template)]
 HttpsUrl = Annotated[str, AfterValidator(_https)]
 # Argo CD trims a server's trailing slash; an issuer's is part of its name (Azure's end in one).
@@ -54,8 +65,6 @@ ServerUrl = Annotated[HttpsUrl, AfterValidator(lambda value: value.rstrip("/"))]
 class _Section(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -145,7 +154,7 @@ class Spoke(_Section):
     environment: str = Field(
         description="One of `fleet:environments`; becomes the label that ApplicationSets select on."
     )
-    region: str = Field(description="Region of the cluster, as a label.")
+    region: LabelValue = Field(description="Region of the cluster, as a label.")
     context: str = Field("", description="The kubeconfig context of the spoke; default: its name.")
     server: ServerUrl = Field(
         "",
@@ -155,7 +164,7 @@ class Spoke(_Section):
         "",
         description="ServiceAccount issuer, with OIDC discovery that Vault can reach; default: the server.",
     )
-    labels: dict[str, str] = Field(
+    labels: dict[str, LabelValue] = Field(
         default_factory=dict, description="More labels on the cluster Secret."
     )
     annotations: dict[str, str] = Field(
@@ -164,7 +173,8 @@ class Spoke(_Section):
 
     def fill(self, template: str) -> str:
         """`template` with {environment}, {cluster} and {region} replaced by this spoke's."""
-        return template.format(environment=self.environment, cluster=self.name, region=self.region)
+        values = {"environment": self.environment, "cluster": self.name, "region": self.region}
+        return _PLACEHOLDER.sub(lambda found: values[found[1]], template)
 
 
 class ApplicationSet(_Section):
@@ -174,7 +184,7 @@ class ApplicationSet(_Section):
     layout: Literal["platform", "services"] = Field(
         description="`platform`: clusters/<cluster>/platform; `services`: every apps/<service>/overlays/<environment>."
     )
-    selector: dict[str, str] = Field(
+    selector: dict[str, LabelValue] = Field(
         default_factory=dict,
         description="Labels a cluster Secret must carry; default: every spoke.",
     )

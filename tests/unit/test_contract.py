@@ -53,3 +53,4 @@ def test_stable_order() -> None:
 def test_placeholders() -> None:
     _, spoke = _fleet()
     assert spoke.fill("{environment}/{cluster}/{region}") == "production/prod-us-east-1/us-east-1"
+    assert spoke.fill("a{b") == "a{b", "a lone brace stands for itself"

@@ -16,7 +16,7 @@ from tests.unit.conftest import Server
 @pytest.mark.parametrize("status", [200, 429, 473])
 def test_an_open_vault(server: Server, status: int) -> None:
     server.status = status
-    preflight.require_vault(stacks.Vault(address=server.url, ca_file=server.ca_file), "lab")
+    preflight.require_vault(_vault(server.url, server.ca_file), "lab")
 
 
 @pytest.mark.parametrize(
@@ -26,17 +26,17 @@ def test_an_open_vault(server: Server, status: int) -> None:
 def test_a_closed_vault(server: Server, status: int, message: str) -> None:
     server.status = status
     with pytest.raises(stacks.StackError, match=message) as caught:
-        preflight.require_vault(stacks.Vault(address=server.url, ca_file=server.ca_file), "lab")
+        preflight.require_vault(_vault(server.url, server.ca_file), "lab")
     assert str(caught.value).startswith("stacks/Pulumi.lab.yaml: fleet:vault.address: ")
 
 
 def test_a_vault_that_is_not_there_or_not_trusted(server: Server) -> None:
     with pytest.raises(stacks.StackError, match="does not answer"):
-        preflight.require_vault(stacks.Vault(address=_nobody()), "lab")
+        preflight.require_vault(_vault(_nobody()), "lab")
     with pytest.raises(stacks.StackError, match=r"does not answer.*certificate"):
-        preflight.require_vault(stacks.Vault(address=server.url), "lab")
+        preflight.require_vault(_vault(server.url), "lab")
     with pytest.raises(stacks.StackError, match=r"fleet:vault.caFile: absent.crt can't be read"):
-        preflight.require_vault(stacks.Vault(address=server.url, ca_file="absent.crt"), "lab")
+        preflight.require_vault(_vault(server.url, "absent.crt"), "lab")
 
 
 def test_silent_clusters(server: Server, certificate: Path) -> None:
@@ -50,3 +50,7 @@ def _nobody() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"https://127.0.0.1:{free.getsockname()[1]}"
+
+
+def _vault(address: str, ca_file: str | None = None) -> stacks.Vault:
+    return stacks.Vault.model_validate({"address": address, "caFile": ca_file})
