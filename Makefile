@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help lab lab-status lab-shell lab-down lab-logs test check unit e2e bench tools clean
+.PHONY: help lab lab-status lab-shell lab-down lab-logs test check unit e2e bench tools schema clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ check: $(STAMP) ## lint, formatting, types, layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+schema: $(STAMP) ## write the stack file's JSON Schema and reference page anew
+	@$(BIN)/python -m stacks.schema
 
 unit: $(STAMP) ## unit and whole-program tests on mocks: seconds
 	@$(BIN)/pytest tests/unit tests/program -m "not plugins and not e2e"
