@@ -271,6 +271,9 @@ class Project:
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": "test",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            # Both ask servers that a closed machine can't reach: three seconds a call.
+            "PULUMI_DISABLE_REGISTRY_RESOLVE": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "FLEET_PLUGIN_DEBUG": "1",
         }
 
