@@ -97,7 +97,7 @@ def _build(
                 problems = [Problem("", str(error))]
             problems += checks.problems(fleet)
     if problems:
-        raise StackError(source, [_with_line(problem, path) for problem in problems])
+        raise StackError(source, _with_lines(problems, path))
     return fleet
 
 
@@ -157,18 +157,22 @@ def _resolve(fleet: Fleet, kubeconfig: Kubeconfig) -> tuple[Fleet, list[Problem]
     return fleet.model_copy(update={"spokes": spokes}), problems
 
 
-def _with_line(problem: Problem, path: Path) -> Problem:
-    if problem.line or not problem.path or not path.exists():
-        return problem
-    return Problem(problem.path, problem.message, _line_of(problem.path, path))
-
-
-def _line_of(where: str, path: Path) -> int:
-    """The line in the stack file of a place such as `fleet:spokes[1].environment`, or of its nearest parent."""
+def _with_lines(problems: list[Problem], path: Path) -> list[Problem]:
+    """`problems` with the line that each has in the stack file, where that file can be read."""
     try:
-        node = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
-        return 0
+        root = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+    except (OSError, yaml.YAMLError):
+        return problems
+    return [
+        Problem(problem.path, problem.message, problem.line or _line_of(problem.path, root))
+        if problem.path
+        else problem
+        for problem in problems
+    ]
+
+
+def _line_of(where: str, node: yaml.Node | None) -> int:
+    """The line in the stack file of a place such as `fleet:spokes[1].environment`, or of its nearest parent."""
     line = 0
     for part in ["config", *re.findall(r"[^.\[\]]+", where)]:
         if isinstance(node, yaml.MappingNode):

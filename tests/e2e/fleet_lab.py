@@ -26,6 +26,8 @@ from lab.report import Reporter
 from lab.toolchain import ensure
 
 REPO = Path(__file__).parents[2]
+SPOKES = {"prod-us-east-1": "production", "prod-eu-west-1": "production", "staging": "staging"}
+"""The spokes of the lab's stack file, and the environment of each."""
 PROGRAM = ["Pulumi.yaml", "__main__.py", "stacks", "components", "requirements.txt"]
 
 

@@ -6,9 +6,8 @@ import json
 import secrets
 
 from tests.e2e.conftest import all_fine
-from tests.e2e.fleet_lab import FleetLab, wait_until
+from tests.e2e.fleet_lab import SPOKES, FleetLab, wait_until
 
-SPOKES = {"prod-us-east-1": "production", "prod-eu-west-1": "production", "staging": "staging"}
 SERVICES = ["auth-service", "notification-service", "payment-service"]
 
 

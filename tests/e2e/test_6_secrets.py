@@ -6,9 +6,7 @@ import gzip
 import secrets
 from pathlib import Path
 
-from tests.e2e.fleet_lab import FleetLab, wait_until
-
-SPOKES = {"prod-us-east-1": "production", "prod-eu-west-1": "production", "staging": "staging"}
+from tests.e2e.fleet_lab import SPOKES, FleetLab, wait_until
 
 
 def test_no_secret_leaks(lab: FleetLab) -> None:
