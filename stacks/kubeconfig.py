@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from stacks.yaml_speed import DUMPER, LOADER
+
 # Keys of a kubeconfig that name a file, and the key that holds the same content inline.
 _FILES = {
     "certificate-authority": "certificate-authority-data",
@@ -32,13 +34,16 @@ class ClusterAccess:
     """How this machine reaches one cluster.
 
     `server` is the API server's address without a trailing slash; `ca_data` is its CA as base64 of PEM, empty where the
-    machine's own CAs vouch for it; `kubeconfig` is a whole kubeconfig of just this context, and secret.
+    machine's own CAs vouch for it; `kubeconfig` is a whole kubeconfig of just this context, and secret; `user` is that
+    context's user with the files that it points to put inside (`token`, `client-certificate-data`, `client-key-data`,
+    `username`, `password`, `exec`), and secret too.
     """
 
     context: str
     server: str
     ca_data: str
     kubeconfig: str = field(repr=False)
+    user: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def ca_pem(self) -> str:
@@ -79,40 +84,65 @@ class Kubeconfig:
     def access(self, context: str) -> ClusterAccess:
         """How to reach the cluster of `context`.
 
-        Raises KubeconfigError where there is no such context, or it names no server.
+        Raises KubeconfigError where there is no such context, it names no server, or a file it points to can't be read.
         """
-        if context not in self.contexts:
-            raise KubeconfigError(f'no context "{context}" in {self.source}')
-        body = self.contexts[context]
-        cluster = _inline(self.clusters.get(body.get("cluster", ""), {}))
-        user = _inline(self.users.get(body.get("user", ""), {}))
-        if not cluster.get("server"):
-            raise KubeconfigError(
-                f'context "{context}" in {self.source} names no cluster with a server'
-            )
-        text = yaml.safe_dump(
+        cluster, user = self.cluster(context), self.user(context)
+        text = yaml.dump(
             {
                 "apiVersion": "v1",
                 "kind": "Config",
                 "current-context": context,
                 "contexts": [
-                    {"name": context, "context": {**body, "cluster": context, "user": context}}
+                    {
+                        "name": context,
+                        "context": {**self.contexts[context], "cluster": context, "user": context},
+                    }
                 ],
                 "clusters": [{"name": context, "cluster": cluster}],
                 "users": [{"name": context, "user": user}],
-            }
+            },
+            Dumper=DUMPER,
         )
         return ClusterAccess(
             context,
-            cluster["server"].rstrip("/"),
+            server_of(cluster),
             cluster.get("certificate-authority-data", ""),
             text,
+            user,
         )
+
+    def cluster(self, context: str) -> dict[str, Any]:
+        """The cluster of `context`, with its CA put inside; it has a server.
+
+        Raises KubeconfigError as `access` does.
+        """
+        if context not in self.contexts:
+            raise KubeconfigError(f'no context "{context}" in {self.source}')
+        cluster = _inline(self.clusters.get(self.contexts[context].get("cluster", ""), {}))
+        if not cluster.get("server"):
+            raise KubeconfigError(
+                f'context "{context}" in {self.source} names no cluster with a server'
+            )
+        return cluster
+
+    def user(self, context: str) -> dict[str, Any]:
+        """The user of `context`, with the files that it points to put inside: secret.
+
+        Raises KubeconfigError where there is no such context, or a file can't be read.
+        """
+        if context not in self.contexts:
+            raise KubeconfigError(f'no context "{context}" in {self.source}')
+        return _inline(self.users.get(self.contexts[context].get("user", ""), {}))
+
+
+def server_of(cluster: Mapping[str, Any]) -> str:
+    """The address of a kubeconfig's cluster, trimmed as Argo CD trims it."""
+    return str(cluster["server"]).strip().rstrip("/")
 
 
 def _document(path: Path) -> Mapping[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text()) or {}
+        document = yaml.load(path.read_text(), Loader=LOADER) or {}  # noqa: S506 - LOADER is a safe one
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -13,10 +13,12 @@ import yaml
 from pydantic import ValidationError
 
 from stacks import checks
-from stacks.errors import Problem, StackError, did_you_mean
+from stacks.errors import Problem, StackError
 from stacks.explain import explain, place
 from stacks.kubeconfig import Kubeconfig, KubeconfigError
 from stacks.model import Fleet
+from stacks.reach import resolve
+from stacks.yaml_speed import LOADER
 
 PREFIX = "fleet:"
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -40,7 +42,7 @@ def load_file(stack: str, root: Path | None = None, kubeconfig: Kubeconfig | Non
     path = stack_file(stack, root)
     source = f"stacks/{path.name}"
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.load(path.read_text(), Loader=LOADER)  # noqa: S506 - LOADER is a safe one
     except FileNotFoundError:
         known = (
             ", ".join(file.name[len("Pulumi.") : -len(".yaml")] for file in stack_files(root))
@@ -61,7 +63,7 @@ def load_file(stack: str, root: Path | None = None, kubeconfig: Kubeconfig | Non
     values = {
         key[len(PREFIX) :]: value for key, value in config.items() if str(key).startswith(PREFIX)
     }
-    return _build(values, source, path, kubeconfig)
+    return _build(values, stack, path, kubeconfig)
 
 
 def load(config: Mapping[str, str], stack: str, kubeconfig: Kubeconfig | None = None) -> Fleet:
@@ -77,14 +79,16 @@ def load(config: Mapping[str, str], stack: str, kubeconfig: Kubeconfig | None = 
                 values[key[len(PREFIX) :]] = json.loads(text)
             except json.JSONDecodeError:
                 values[key[len(PREFIX) :]] = text
-    return _build(values, f"stacks/Pulumi.{stack}.yaml", stack_file(stack), kubeconfig)
+    return _build(values, stack, stack_file(stack), kubeconfig)
 
 
 def _build(
-    values: Mapping[str, Any], source: str, path: Path, kubeconfig: Kubeconfig | None
+    values: Mapping[str, Any], stack: str, path: Path, kubeconfig: Kubeconfig | None
 ) -> Fleet:
     problems: list[Problem] = []
-    filled = _from_environment(values, (), problems)
+    # An empty section is one left out: Pulumi knows no other default for it.
+    given = {key: value for key, value in values.items() if value is not None and value != {}}
+    filled = _from_environment(given, (), problems)
     if not problems:
         try:
             fleet = Fleet.model_validate(filled)
@@ -92,12 +96,12 @@ def _build(
             problems = explain(error, Fleet, filled)
         else:
             try:
-                fleet, problems = _resolve(fleet, kubeconfig or Kubeconfig.read())
+                fleet, problems = resolve(fleet, kubeconfig or Kubeconfig.read())
             except KubeconfigError as error:
                 problems = [Problem("", str(error))]
-            problems += checks.problems(fleet)
+            problems += checks.problems(fleet, stack)
     if problems:
-        raise StackError(source, _with_lines(problems, path))
+        raise StackError(f"stacks/Pulumi.{stack}.yaml", with_lines(problems, path))
     return fleet
 
 
@@ -128,39 +132,10 @@ def _from_environment(value: Any, where: tuple[str | int, ...], problems: list[P
     return value
 
 
-def _resolve(fleet: Fleet, kubeconfig: Kubeconfig) -> tuple[Fleet, list[Problem]]:
-    """`fleet` with each spoke's context, server and issuer filled in from the kubeconfig."""
-    problems: list[Problem] = []
-
-    def server_of(context: str, path: str, fix: str) -> str:
-        try:
-            return kubeconfig.access(context).server
-        except KubeconfigError as error:
-            hint = did_you_mean(context, kubeconfig.contexts)
-            problems.append(Problem(path, f"{error}{fix}{hint}"))
-            return ""
-
-    server_of(fleet.hub.context, "fleet:hub.context", "; add it to the kubeconfig or name another")
-    spokes = []
-    for index, spoke in enumerate(fleet.spokes):
-        context = spoke.context or spoke.name
-        server = spoke.server or server_of(
-            context,
-            f"fleet:spokes[{index}].{'context' if spoke.context else 'name'}",
-            "; add it to the kubeconfig, or write `context:` in this block",
-        )
-        spokes.append(
-            spoke.model_copy(
-                update={"context": context, "server": server, "issuer": spoke.issuer or server}
-            )
-        )
-    return fleet.model_copy(update={"spokes": spokes}), problems
-
-
-def _with_lines(problems: list[Problem], path: Path) -> list[Problem]:
+def with_lines(problems: list[Problem], path: Path) -> list[Problem]:
     """`problems` with the line that each has in the stack file, where that file can be read."""
     try:
-        root = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+        root = yaml.compose(path.read_text(), Loader=LOADER)
     except (OSError, yaml.YAMLError):
         return problems
     return [

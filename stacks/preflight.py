@@ -1,32 +1,75 @@
-"""Questions asked before anything is created: is Vault open, does each cluster answer?
+"""Questions asked before anything is created: is Vault open, what would be taken from the hub, who does not answer?
 
-A sealed Vault would fail every spoke half-way through `pulumi up`; here it stops the run before the first object.
-A spoke that doesn't answer is only named: the others must still converge.
+A sealed Vault would fail every spoke half-way through `pulumi up`, and a lost label takes Applications away: both stop
+the run before the first object. A spoke that doesn't answer is only named: the others must still converge.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import httpx
 
+from stacks import disruption, hub_state, ownership
+from stacks.cluster_api import ClusterAPI, Unreachable
 from stacks.errors import Problem, StackError
-from stacks.kubeconfig import ClusterAccess
-from stacks.model import Vault
+from stacks.kubeconfig import ClusterAccess, Kubeconfig
+from stacks.load import stack_file, with_lines
+from stacks.model import Fleet
+from stacks.reach import Reach
+from stacks.vault import Vault
 
 TIMEOUT = 5.0
 # What `GET /v1/sys/health` answers with: https://developer.hashicorp.com/vault/api-docs/system/health
 _OPEN = {200, 429, 472, 473}
 
 
-def require_vault(vault: Vault, stack: str) -> None:
-    """Make sure that Vault can be used now. Asks `sys/health`, which needs no token.
+def require_hub(fleet: Fleet, stack: str, kubeconfig: Kubeconfig, *, preview: bool) -> list[str]:
+    """Make sure that `up` would take no Applications away unasked, nor anything that is another stack's.
+
+    Gives warnings: what `fleet:allowDeletion` allows, or does not; in a `preview`, that the hub can't be read.
+    Raises StackError, naming the stack file of `stack`, with every problem; where the hub can't be read and it is no
+    preview, with that.
+    """
+    api = ClusterAPI(kubeconfig, fleet.hub.context)
+    source, path = f"stacks/Pulumi.{stack}.yaml", stack_file(stack)
+    try:
+        live = hub_state.read(api, fleet.argocd.namespace)
+    except Unreachable as error:
+        said = f"the hub ({fleet.hub.context}) can't be read: {error}"
+        if preview:
+            return [f"{said}; so this preview can't tell whether `up` would delete Applications"]
+        problem = Problem("fleet:hub.context", f"{said}; `up` must know what it would delete")
+        raise StackError(source, with_lines([problem], path)) from None
+    live = ownership.claimed(fleet, stack, live)
+    losing = {loss.spoke for loss in disruption.losses(fleet, stack, live)}
+    if losing:
+        live = _with_applications(api, live, losing)
+    problems = ownership.problems(fleet, stack, live) + disruption.problems(fleet, stack, live)
+    if problems:
+        raise StackError(source, with_lines(problems, path))
+    return disruption.notes(fleet, stack, live)
+
+
+def _with_applications(
+    api: ClusterAPI, live: hub_state.HubState, spokes: set[str]
+) -> hub_state.HubState:
+    try:
+        found = hub_state.applications(api, live.namespace, spokes)
+    except Unreachable:
+        return live  # Their names only make the message clearer.
+    return replace(live, applications=found)
+
+
+def require_vault(vault: Vault | None, stack: str) -> None:
+    """Make sure that Vault, if the stack has one, can be used now. Asks `sys/health`, which needs no token.
 
     Raises StackError, naming the stack file of `stack`, where Vault is sealed, not initialised or out of reach.
     """
-    if problem := _vault_problem(vault):
+    if vault and (problem := _vault_problem(vault)):
         raise StackError(f"stacks/Pulumi.{stack}.yaml", [problem])
 
 
@@ -62,11 +105,23 @@ def _vault_problem(vault: Vault) -> Problem | None:
     return None
 
 
-def silent(clusters: Iterable[ClusterAccess]) -> list[ClusterAccess]:
-    """Those of the clusters whose API server gives no answer at all within a few seconds, in the given order."""
+def silent(fleet: Fleet, reach: Mapping[str, Reach]) -> list[str]:
+    """A warning for each spoke whose API server gives no answer at all within a few seconds, in the given order.
+
+    Asked are only spokes that Pulumi itself talks to: neither one in quarantine, nor one that only the hub must reach.
+    """
+    asked = []
     with ThreadPoolExecutor(max_workers=16) as pool:
-        asked = [(cluster, pool.submit(_answers, cluster)) for cluster in clusters]
-        return [cluster for cluster, answer in asked if not answer.result()]
+        for spoke in fleet.spokes:
+            access = reach[spoke.name].access
+            talks = spoke.has_identity or fleet.delivery_of(spoke) == "pulumi"
+            if access and talks and not spoke.quarantine and not spoke.in_cluster:
+                asked.append((spoke.name, access.server, pool.submit(_answers, access)))
+    return [
+        f"{name} does not answer at {server}; its changes will fail. If it stays so, give it `quarantine: <why>`"
+        for name, server, answer in asked
+        if not answer.result()
+    ]
 
 
 def _answers(cluster: ClusterAccess) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import datetime
 import ipaddress
 import ssl
@@ -19,17 +20,56 @@ import stacks
 
 @pytest.fixture
 def kubeconfig() -> stacks.Kubeconfig:
-    """Four contexts, each a cluster of its own on a port of its own."""
-    names = ["hub", "prod-us-east-1", "staging", "spare"]
+    """A context for each cluster on a port of its own; those named `by-…` have another user than the rest."""
+    users: dict[str, dict[str, object]] = {
+        "admin": {"token": "canary-token"},
+        "by-certificate": {
+            "client-certificate-data": "Y2FuYXJ5",
+            "client-key-data": "Y2FuYXJ5LWtleQ==",
+        },
+        "by-password": {"username": "argocd", "password": "canary-password"},
+        "by-name": {"username": "argocd"},
+        "by-exec": {"exec": {"command": "canary-login"}},
+    }
+    names = ["hub", "prod-us-east-1", "staging", "spare", *list(users)[1:]]
+    ca = base64.b64encode(b"the CA of the context").decode()
     return stacks.Kubeconfig(
         "kubeconfig-of-the-test",
-        contexts={name: {"cluster": name, "user": "admin"} for name in names},
+        contexts={
+            name: {"cluster": name, "user": name if name in users else "admin"} for name in names
+        },
         clusters={
-            name: {"server": f"https://127.0.0.1:{7001 + index}"}
+            name: {
+                "server": f"https://127.0.0.1:{7001 + index}",
+                "certificate-authority-data": ca,
+            }
             for index, name in enumerate(names)
         },
-        users={"admin": {"token": "token-of-the-test"}},
+        users=users,
     )
+
+
+@pytest.fixture(scope="session")
+def pem_files(certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of PEM files that are what they should be, and of some that aren't."""
+    both = certificate.read_text()
+    ca = both[: both.index("-----BEGIN PRIVATE KEY-----")]
+    key = serialization.load_pem_private_key(both.removeprefix(ca).encode(), None)
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    files = {
+        "ca.pem": ca,
+        "ca-and-key.pem": both,
+        "broken.pem": ca[:-200] + ca[-180:],
+        "signing.pub": public.decode(),
+        "signing.key": both.removeprefix(ca),
+        "nothing.pem": "nothing\n",
+    }
+    folder = tmp_path_factory.mktemp("pem")
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
 
 
 @dataclass

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import stacks
 from stacks import contract
 
@@ -21,15 +23,26 @@ def _fleet(**spoke: object) -> tuple[stacks.Fleet, stacks.Spoke]:
 
 
 def test_labels() -> None:
-    _, spoke = _fleet(labels={"team": "payments"})
-    assert contract.labels(spoke) == {
+    fleet, spoke = _fleet(labels={"team": "payments"})
+    assert contract.labels(fleet, "live", spoke) == {
         "argocd.argoproj.io/secret-type": "cluster",
         "cluster_name": "prod-us-east-1",
         "enable_external_secrets": "true",
         "environment": "production",
+        "external_secrets_delivery": "pulumi",
+        "fleet_stack": "live",
         "region": "us-east-1",
         "team": "payments",
     }
+
+
+def test_labels_of_what_a_spoke_may_have() -> None:
+    fleet, spoke = _fleet(
+        tier="gold", addons=["cert_manager"], labels={"tier": "silver", "environment": "dev"}
+    )
+    labels = contract.labels(fleet, "live", spoke)
+    assert labels["enable_cert_manager"] == "true"
+    assert (labels["tier"], labels["environment"]) == ("gold", "production"), "Fleet's own win"
 
 
 def test_annotations_carry_the_names_of_gitops_bridge() -> None:
@@ -42,11 +55,25 @@ def test_annotations_carry_the_names_of_gitops_bridge() -> None:
     assert annotations["aws_account_id"] == "123456789012"
 
 
+def test_annotations_of_eks() -> None:
+    fleet, spoke = _fleet(auth={"kind": "eks", "clusterName": "prod"})
+    annotations = contract.annotations(fleet, spoke)
+    assert (annotations["aws_cluster_name"], annotations["aws_region"]) == ("prod", "us-east-1")
+
+
+def test_argo_cd_is_told_of_the_stores_where_it_delivers_them() -> None:
+    fleet, spoke = _fleet(delivery="argocd")
+    told = contract.annotations(fleet, spoke)["external_secrets_stores"]
+    assert "vault-backend" in [one["metadata"]["name"] for one in json.loads(told)]
+    assert "external_secrets_stores" not in contract.annotations(*_fleet())
+
+
 def test_stable_order() -> None:
     fleet, spoke = _fleet(
         labels={"zone": "a", "alpha": "b"}, annotations={"zone": "a", "alpha": "b"}
     )
-    assert list(contract.labels(spoke)) == sorted(contract.labels(spoke))
+    labels = contract.labels(fleet, "live", spoke)
+    assert list(labels) == sorted(labels)
     assert list(contract.annotations(fleet, spoke)) == sorted(contract.annotations(fleet, spoke))
 
 

@@ -39,6 +39,24 @@ def test_files_are_put_inside_relative_to_the_kubeconfig(tmp_path: Path) -> None
     )
     assert "certificate-authority" not in minimal["clusters"][0]["cluster"]
     assert minimal["users"][0]["user"] == {"token": "the-token"}
+    assert access.user == {"token": "the-token"}
+
+
+def test_a_user_has_its_files_put_inside(tmp_path: Path) -> None:
+    (tmp_path / "tls.crt").write_text("the certificate")
+    (tmp_path / "tls.key").write_text("the key")
+    path = _write(
+        tmp_path / "config",
+        "a",
+        {"server": " https://a.example.com/ "},
+        {"client-certificate": "tls.crt", "client-key": "tls.key"},
+    )
+    access = Kubeconfig.read({"KUBECONFIG": str(path)}).access("a")
+    assert access.server == "https://a.example.com"
+    assert access.user == {
+        "client-certificate-data": base64.b64encode(b"the certificate").decode(),
+        "client-key-data": base64.b64encode(b"the key").decode(),
+    }
 
 
 def test_the_first_file_to_name_something_wins(tmp_path: Path) -> None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from pydantic import BaseModel
 
 import stacks
-from stacks import model
+from stacks import explain, schema
 
 FILES = Path(__file__).parent / "stack_files"
 REPO = Path(__file__).parents[2]
 
 
+@pytest.fixture(autouse=True)
+def _pem(pem_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_TEST_PEM", str(pem_files))
+
+
 def _project(tmp_path: Path, stack_file: Path) -> Path:
-    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks").mkdir(parents=True)
     shutil.copy(stack_file, tmp_path / "stacks" / f"Pulumi.{stack_file.stem}.yaml")
     return tmp_path
 
@@ -26,7 +31,9 @@ def _project(tmp_path: Path, stack_file: Path) -> Path:
 @pytest.mark.parametrize("path", sorted((FILES / "valid").iterdir()), ids=lambda path: path.stem)
 def test_valid(path: Path, tmp_path: Path, kubeconfig: stacks.Kubeconfig) -> None:
     fleet = stacks.load_file(path.stem, _project(tmp_path, path), kubeconfig)
-    assert all(spoke.context and spoke.server and spoke.issuer for spoke in fleet.spokes)
+    assert all(spoke.server and spoke.issuer for spoke in fleet.spokes)
+    assert all(spoke.context for spoke in fleet.spokes if fleet.needs_context(spoke))
+    assert list(stacks.reach(fleet, kubeconfig)) == [spoke.name for spoke in fleet.spokes]
 
 
 @pytest.mark.parametrize("path", sorted((FILES / "invalid").iterdir()), ids=lambda path: path.stem)
@@ -66,11 +73,84 @@ def test_given_values_win_and_lose_their_trailing_slash(
 ) -> None:
     path = FILES / "valid" / "everything.yaml"
     fleet = stacks.load_file("everything", _project(tmp_path, path), kubeconfig)
-    (spoke,) = fleet.spokes
+    spoke = fleet.spokes[0]
     assert spoke.server == "https://prod.example.com:6443"
     assert spoke.issuer == "https://oidc.example.com/id/1/", "an issuer is matched to the letter"
+    assert fleet.vault
     assert fleet.vault.address == "https://vault.example.com:8200"
-    assert fleet.contexts == ["hub", "staging"]
+
+
+def test_everything_has_every_key(tmp_path: Path, kubeconfig: stacks.Kubeconfig) -> None:
+    """The fixture that is read as the example of all keys leaves none out but those that exclude another."""
+    document = yaml.safe_load((FILES / "valid" / "everything.yaml").read_text())["config"]
+    given = {key for section in _mappings(document) for key in map(str, section)} | {
+        key.removeprefix("fleet:") for key in document
+    }
+    sections = [
+        one for one in schema.sections() if one.__name__.removesuffix("Auth") == one.__name__
+    ]
+    known = {key for section in sections for key in explain.fields(section)}
+    assert known - given == {"manifests"}, "an install manifest excludes a chart"
+
+
+def _mappings(value: object) -> Iterator[dict[str, object]]:
+    if isinstance(value, dict):
+        yield value
+    for item in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
+        yield from _mappings(item)
+
+
+def test_where_a_spoke_is_that_this_machine_does_not_know(
+    tmp_path: Path, kubeconfig: stacks.Kubeconfig, pem_files: Path
+) -> None:
+    path = FILES / "valid" / "argocd-delivery.yaml"
+    fleet = stacks.load_file(path.stem, _project(tmp_path, path), kubeconfig)
+    assert [spoke.context for spoke in fleet.spokes] == ["", "", "staging", "prod-us-east-1"]
+    reach = stacks.reach(fleet, kubeconfig)
+    assert reach["unknown-here"].server == "https://prod.example.com"
+    assert reach["unknown-here"].ca_pem == (pem_files / "ca.pem").read_text()
+    assert reach["unknown-public"].ca_data == "", "public CAs vouch for it"
+    assert reach["staging"].ca_pem == "the CA of the context"
+    assert [name for name, one in reach.items() if one.access] == ["prod-us-east-1"], (
+        "only a ServiceAccount to be made there makes this machine talk to the spoke"
+    )
+
+
+def test_the_hub_as_a_spoke(tmp_path: Path, kubeconfig: stacks.Kubeconfig) -> None:
+    path = FILES / "valid" / "every-credential.yaml"
+    fleet = stacks.load_file(path.stem, _project(tmp_path, path), kubeconfig)
+    itself = fleet.spokes[-1]
+    assert (itself.context, itself.server, itself.issuer) == (
+        "hub",
+        "https://kubernetes.default.svc",
+        "https://127.0.0.1:7001",
+    )
+    reach = stacks.reach(fleet, kubeconfig)["itself"]
+    assert reach.server == "https://kubernetes.default.svc"
+    assert reach.access == kubeconfig.access("hub")
+
+
+def test_an_empty_section_is_one_left_out(kubeconfig: stacks.Kubeconfig) -> None:
+    """Pulumi asks for every key that has no default, and knows no default for a section but an empty one."""
+    config = {"hub": {"context": "hub"}, "gitops": {"repo": "r"}, "vault": {}, "rbac": {}}
+    fleet = stacks.load(
+        {f"fleet:{key}": json.dumps(value) for key, value in config.items()}, "hub", kubeconfig
+    )
+    assert fleet.vault is None
+    assert not fleet.rbac.cluster_admin
+
+
+def test_values_of_the_kubeconfig_are_in_no_problem(
+    tmp_path: Path, kubeconfig: stacks.Kubeconfig
+) -> None:
+    for name in ("token-of-an-exec-user", "basic-without-password", "certificate-of-a-token-user"):
+        with pytest.raises(stacks.StackError) as caught:
+            stacks.load_file(
+                name, _project(tmp_path / name, FILES / "invalid" / f"{name}.yaml"), kubeconfig
+            )
+        assert "canary" not in str(caught.value)
 
 
 def test_pulumi_hands_over_the_same_fleet(
@@ -102,15 +182,9 @@ def test_references_are_filled_from_the_environment(
     assert fleet.gitops.repo == "https://git.example.com/x.git"
 
 
-def test_every_field_of_the_model_is_described() -> None:
-    sections = [
-        value
-        for value in vars(model).values()
-        if isinstance(value, type)
-        and issubclass(value, BaseModel)
-        and value.__module__ == model.__name__
-    ]
-    assert len(sections) > 7
+def test_every_section_and_field_of_the_model_is_described() -> None:
+    sections = schema.sections()
+    assert {stacks.Fleet, stacks.Rule, stacks.EksAuth, stacks.HubSecretStore} <= set(sections)
     undescribed = [
         f"{section.__name__}.{name}"
         for section in sections
@@ -118,6 +192,11 @@ def test_every_field_of_the_model_is_described() -> None:
         if not field.description
     ]
     assert not undescribed
+    assert all(section.__doc__ for section in sections)
+
+
+def test_every_section_of_the_model_is_exported() -> None:
+    assert {section.__name__ for section in schema.sections()} <= set(stacks.__all__)
 
 
 def test_pulumi_yaml_types_and_describes_every_section() -> None:

@@ -1,0 +1,88 @@
+"""How Argo CD logs in to the spokes: what each kind of auth needs beside its own keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from stacks.auth import AksAuth, EksAuth, ExecAuth, VaultAuth
+from stacks.errors import Problem, did_you_mean
+from stacks.model import Fleet
+from stacks.vault import HubSecretStore
+
+_ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/\S+")
+_SECRET_NAME = re.compile(r"(secret|password|token|access_key|private_key)$", re.IGNORECASE)
+# What kubelogin reads, and the key here that sets it.
+_AKS_ENV = {
+    "AAD_LOGIN_METHOD": "loginMethod",
+    "AZURE_CLIENT_ID": "clientId",
+    "AZURE_TENANT_ID": "tenantId",
+}
+
+
+def problems(fleet: Fleet) -> Iterator[Problem]:
+    """What keeps a spoke's kind of auth from working."""
+    for index, spoke in enumerate(fleet.spokes):
+        where = f"fleet:spokes[{index}].auth"
+        auth = spoke.auth
+        if isinstance(auth, AksAuth):
+            yield from _aks(where, auth)
+        if isinstance(auth, EksAuth) and auth.role_arn and not _ROLE_ARN.fullmatch(auth.role_arn):
+            yield Problem(
+                f"{where}.roleArn",
+                f'"{auth.role_arn}" is no IAM role: write e.g. "arn:aws:iam::123456789012:role/argocd"',
+            )
+        if isinstance(auth, AksAuth | ExecAuth):
+            yield from _environment(where, auth.env)
+        if isinstance(auth, VaultAuth) and fleet.owns_hub:
+            yield from _in_vault(where, auth, spoke.fill(auth.path), fleet.hub.secret_store)
+
+
+def _aks(where: str, auth: AksAuth) -> Iterator[Problem]:
+    if auth.login_method == "workloadidentity":
+        for key, value in (("clientId", auth.client_id), ("tenantId", auth.tenant_id)):
+            if not value:
+                yield Problem(
+                    f"{where}.{key}", "required with `loginMethod: workloadidentity`; add it"
+                )
+    for name, key in _AKS_ENV.items():
+        if name in auth.env:
+            yield Problem(f"{where}.env.{name}", f"is set by `{key}:`; write it there")
+
+
+def _environment(where: str, env: dict[str, str]) -> Iterator[Problem]:
+    for name in env:
+        if _SECRET_NAME.search(name):
+            yield Problem(
+                f"{where}.env.{name}",
+                "looks like a secret, and a stack file holds none; mount it into Argo CD's pods, or use "
+                "`auth: {kind: vault}`",
+            )
+
+
+def _in_vault(
+    where: str, auth: VaultAuth, path: str, store: HubSecretStore | None
+) -> Iterator[Problem]:
+    if not store:
+        yield Problem(
+            f"{where}.store",
+            f"nothing on the hub reads it: add `secretStore: {{name: {auth.store}}}` under fleet:hub",
+        )
+    elif auth.store != store.name:
+        yield Problem(
+            f"{where}.store",
+            f'there is no store "{auth.store}" on the hub; fleet:hub.secretStore is "{store.name}"'
+            f"{did_you_mean(auth.store, [store.name])}",
+        )
+    elif not any(covers(pattern, path) for pattern in store.read_paths):
+        yield Problem(
+            f"{where}.path",
+            f'the hub may not read "{path}": fleet:hub.secretStore.readPaths has {", ".join(store.read_paths)}; '
+            "add it there, or choose a path under these",
+        )
+
+
+def covers(pattern: str, path: str) -> bool:
+    """Whether a path of a Vault policy takes in `path`: `*` at its end is anything, `+` is one segment."""
+    whole = re.escape(pattern.removesuffix("*")).replace(r"\+", "[^/]+")
+    return re.fullmatch(whole + (".*" if pattern.endswith("*") else ""), path) is not None

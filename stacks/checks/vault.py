@@ -1,0 +1,127 @@
+"""Vault: the files it is checked by, and that no spoke gets into what is another's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stacks import identity
+from stacks.auth import VaultAuth
+from stacks.checks.credentials import covers
+from stacks.errors import Problem
+from stacks.model import Fleet
+from stacks.pem import PemError, check_certificates, check_public_keys
+from stacks.vault import Vault
+
+
+def files(fleet: Fleet) -> Iterator[Problem]:
+    """Vault's CA, where it isn't a PEM file of certificates."""
+    if fleet.vault and fleet.vault.ca_file:
+        try:
+            check_certificates(fleet.vault.ca_file)
+        except PemError as error:
+            yield Problem("fleet:vault.caFile", str(error))
+
+
+def problems(fleet: Fleet) -> Iterator[Problem]:
+    """What is wrong with the spokes' ways into Vault."""
+    vault = fleet.vault
+    if not vault:
+        return
+    if vault.token_max_ttl and vault.token_max_ttl < vault.token_ttl:
+        yield Problem(
+            "fleet:vault.tokenMaxTtl",
+            f"is less than tokenTtl ({vault.token_ttl}); raise it, or leave it out",
+        )
+    yield from _public_keys(fleet)
+    yield from _isolation(fleet, vault)
+    if fleet.external_secrets:
+        yield from _mounts(fleet, vault)
+        yield from _credentials(fleet, vault)
+
+
+def _public_keys(fleet: Fleet) -> Iterator[Problem]:
+    for index, spoke in enumerate(fleet.spokes):
+        where = f"fleet:spokes[{index}].jwtPublicKeys"
+        if spoke.jwt_public_keys and fleet.vault_auth_of(spoke) == "kubernetes":
+            yield Problem(
+                where,
+                "says nothing with Vault's auth `kubernetes`, where the spoke itself reviews its tokens; take it out, "
+                "or write `vaultAuth: jwt`",
+            )
+        for position, path in enumerate(spoke.jwt_public_keys):
+            try:
+                check_public_keys(path)
+            except PemError as error:
+                yield Problem(f"{where}[{position}]", str(error))
+
+
+def _isolation(fleet: Fleet, vault: Vault) -> Iterator[Problem]:
+    """Spokes of two environments must not read each other's secrets."""
+    if len({spoke.environment for spoke in fleet.spokes}) < 2 or _apart(vault.namespace or ""):
+        return
+    places = [
+        (f"fleet:secretStores[{index}].readPaths", store.read_paths)
+        for index, store in enumerate(fleet.secret_stores)
+        if store.read_paths
+    ]
+    if len(places) < len(fleet.secret_stores):
+        places.append(("fleet:vault.readPaths", vault.read_paths))
+    for where, paths in places:
+        for index, path in enumerate(paths):
+            if not _apart(path):
+                yield Problem(
+                    f"{where}[{index}]",
+                    f'"{path}" lets every environment read the same secrets; begin it with "{{environment}}/", '
+                    'or set `namespace: "{environment}"` in fleet:vault',
+                )
+
+
+def _apart(template: str) -> bool:
+    return "{environment}" in template or "{cluster}" in template
+
+
+def _mounts(fleet: Fleet, vault: Vault) -> Iterator[Problem]:
+    """Each spoke has an auth mount and policies of its own, or one could log in as another."""
+    path = vault.auth_path
+    if path and "{cluster}" not in path:
+        yield Problem(
+            "fleet:vault.authPath",
+            f'"{path}" is the same for several clusters; each needs a mount of its own: put {{cluster}} into it, e.g. '
+            f'"{path}-{{cluster}}"',
+        )
+        return
+    seen: dict[tuple[str | None, str, str], str] = {}
+    for index, spoke in enumerate(fleet.spokes):
+        mine = identity.of_spoke(fleet, spoke)
+        names = [("auth mount", mine.path.strip("/"))]
+        names += [("policy", grant.policy) for grant in mine.grants]
+        for kind, name in names:
+            other = seen.setdefault((mine.vault_namespace, kind, name), spoke.name)
+            if other != spoke.name:
+                yield Problem(
+                    f"fleet:spokes[{index}].name",
+                    f'"{spoke.name}" would have the {kind} "{name}" of "{other}" in Vault; rename the store or role in '
+                    "question, or mend fleet:vault.authPath",
+                )
+
+
+def _credentials(fleet: Fleet, vault: Vault) -> Iterator[Problem]:
+    """What the hub logs in to spokes with is not for the spokes to read."""
+    store = fleet.hub.secret_store
+    if not store:
+        return
+    for index, spoke in enumerate(fleet.spokes):
+        if not isinstance(spoke.auth, VaultAuth):
+            continue
+        mine, path = identity.of_spoke(fleet, spoke), spoke.fill(spoke.auth.path)
+        if mine.vault_namespace != store.namespace:
+            continue
+        for grant in mine.grants:
+            if grant.mount == (store.mount or vault.mount) and any(
+                covers(pattern, path) for pattern in grant.read_paths
+            ):
+                yield Problem(
+                    f"fleet:spokes[{index}].auth.path",
+                    f'the spoke\'s own store "{grant.store}" may read "{path}", which is what Argo CD logs in '
+                    "with; narrow its readPaths, or give fleet:hub.secretStore a mount of its own",
+                )
