@@ -1,16 +1,21 @@
-"""Preflight against a small HTTPS server that answers as Vault and as an API server do."""
+"""Preflight, against a small HTTPS server that answers as Vault and as an API server do, and against a live hub."""
 
 from __future__ import annotations
 
 import base64
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import stacks
 from stacks import preflight
+from stacks.cluster_api import ClusterAPI, Unreachable
+from stacks.reach import Reach
+from stacks.vault import Vault
 from tests.unit.conftest import Server
+from tests.unit.live_hub import KINDS, SECRETS, LiveHub, a_fleet, a_spoke
 
 
 @pytest.mark.parametrize("status", [200, 429, 473])
@@ -39,11 +44,103 @@ def test_a_vault_that_is_not_there_or_not_trusted(server: Server) -> None:
         preflight.require_vault(_vault(server.url, "absent.crt"), "lab")
 
 
-def test_silent_clusters(server: Server, certificate: Path) -> None:
+def test_a_stack_without_vault() -> None:
+    preflight.require_vault(None, "hub")
+
+
+def test_silent_spokes(server: Server, certificate: Path) -> None:
     ca_data = base64.b64encode(certificate.read_bytes().split(b"-----BEGIN PRIVATE")[0]).decode()
-    answers = stacks.ClusterAccess("answers", server.url, ca_data, "")
+    there = stacks.ClusterAccess("there", server.url, ca_data, "")
     nobody = stacks.ClusterAccess("nobody", _nobody(), ca_data, "")
-    assert preflight.silent([nobody, answers]) == [nobody]
+    fleet = a_fleet(
+        spokes=[
+            a_spoke("silent"),
+            a_spoke("answers"),
+            a_spoke("resting", quarantine="its disk is being replaced"),
+            a_spoke("by-argocd", auth={"kind": "token"}, delivery="argocd"),
+            a_spoke("by-pulumi", auth={"kind": "token"}),
+            a_spoke("far", auth={"kind": "gke"}, delivery="argocd"),
+            a_spoke("in-hub", auth={"kind": "inCluster"}),
+        ]
+    )
+    reach = {spoke.name: Reach(spoke.server, "", nobody) for spoke in fleet.spokes}
+    reach["answers"] = Reach(server.url, "", there)
+    reach["far"] = Reach("https://far.example.com", "", None)
+    warnings = preflight.silent(fleet, reach)
+    assert [warning.split(" ")[0] for warning in warnings] == ["silent", "by-pulumi"]
+    assert warnings[0] == (
+        f"silent does not answer at {nobody.server}; its changes will fail. If it stays so, give it `quarantine: <why>`"
+    )
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LiveHub:
+    """A live hub that the stack `lab` has brought up, behind every kubeconfig context; no stack file is there."""
+    monkeypatch.chdir(tmp_path)
+    live = LiveHub().up(a_fleet(), "lab")
+    monkeypatch.setattr(ClusterAPI, "json", lambda _, path: LiveHub.json(live, path))
+    return live
+
+
+def _require(kubeconfig: stacks.Kubeconfig, *, preview: bool = False, **changes: Any) -> list[str]:
+    return preflight.require_hub(a_fleet(**changes), "lab", kubeconfig, preview=preview)
+
+
+def test_a_hub_that_nothing_is_taken_from(hub: LiveHub, kubeconfig: stacks.Kubeconfig) -> None:
+    assert _require(kubeconfig) == []
+    assert not any(path.startswith(f"{KINDS}/applications?") for path in hub.asked), "they are many"
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_every_problem_at_once_with_its_line(
+    hub: LiveHub, kubeconfig: stacks.Kubeconfig, tmp_path: Path, preview: bool
+) -> None:
+    hub.cluster("new", "https://new.example.com", {})
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "Pulumi.lab.yaml").write_text(
+        "config:\n  fleet:spokes:\n    - environment: production\n      name: new\n"
+    )
+    with pytest.raises(stacks.StackError) as caught:
+        _require(kubeconfig, spokes=[a_spoke("new")], preview=preview)
+    lines = str(caught.value).splitlines()
+    assert [line.split(" ")[:2] for line in lines] == [
+        ["stacks/Pulumi.lab.yaml:4:", "fleet:spokes[0].name:"],
+        ["stacks/Pulumi.lab.yaml:2:", "fleet:spokes:"],
+        ["stacks/Pulumi.lab.yaml:2:", "fleet:spokes:"],
+    ]
+    assert "Its 2 Applications (staging-a, staging-b) would stay" in lines[2]
+
+
+def test_what_is_allowed_is_told(hub: LiveHub, kubeconfig: stacks.Kubeconfig) -> None:
+    (warning,) = _require(kubeconfig, spokes=[a_spoke("prod-1")], allowDeletion=["staging"])
+    assert warning.startswith('allowed by fleet:allowDeletion: "staging" has no block any more')
+    assert "(staging-a, staging-b)" in warning
+
+
+def test_applications_that_may_not_be_read(hub: LiveHub, kubeconfig: stacks.Kubeconfig) -> None:
+    hub.failures[f"{KINDS}/applications"] = Unreachable("403")
+    with pytest.raises(stacks.StackError, match=r"forget the cluster\. Its Applications would"):
+        _require(kubeconfig, spokes=[a_spoke("prod-1")])
+
+
+def test_a_hub_that_may_not_be_read(hub: LiveHub, kubeconfig: stacks.Kubeconfig) -> None:
+    hub.failures[SECRETS] = Unreachable("secrets is forbidden")
+    assert _require(kubeconfig, preview=True) == [
+        "the hub (hub) can't be read: secrets is forbidden; so this preview can't tell whether `up` would delete "
+        "Applications"
+    ]
+    with pytest.raises(stacks.StackError) as caught:
+        _require(kubeconfig)
+    assert str(caught.value) == (
+        "stacks/Pulumi.lab.yaml: fleet:hub.context: the hub (hub) can't be read: secrets is forbidden; `up` must know "
+        "what it would delete"
+    )
+
+
+def test_a_hub_that_does_not_answer() -> None:
+    kubeconfig = stacks.Kubeconfig("x", {"hub": {"cluster": "c"}}, {"c": {"server": _nobody()}}, {})
+    with pytest.raises(stacks.StackError, match="can't be read: connection refused"):
+        _require(kubeconfig)
 
 
 def _nobody() -> str:
@@ -52,5 +149,5 @@ def _nobody() -> str:
         return f"https://127.0.0.1:{free.getsockname()[1]}"
 
 
-def _vault(address: str, ca_file: str | None = None) -> stacks.Vault:
-    return stacks.Vault.model_validate({"address": address, "caFile": ca_file})
+def _vault(address: str, ca_file: str | None = None) -> Vault:
+    return Vault.model_validate({"address": address, "caFile": ca_file})

@@ -1,0 +1,174 @@
+"""A hub for tests: answers lists as its API server would, from objects that a stack has made or a hand has."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import stacks
+from stacks import contract, sets
+from stacks.cluster_api import ClusterAPI, NotFound
+
+CANARY = "bearer-canary"
+NAMESPACE = "argocd"
+KINDS = f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}"
+SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+NAMESPACES = "/api/v1/namespaces"
+
+
+def a_fleet(**changes: Any) -> stacks.Fleet:
+    """Two spokes and two sets on a hub of its own; `changes` are keys of the stack file."""
+    return stacks.Fleet.model_validate(
+        {
+            "environments": ["production", "staging"],
+            "hub": {"context": "hub"},
+            "argocd": {"manifest": "install.yaml"},
+            "gitops": {"repo": "https://git.example.com/gitops-config.git"},
+            "vault": {"address": "https://vault.example.com"},
+            "externalSecrets": {"chart": "chart"},
+            "spokes": [a_spoke("prod-1"), a_spoke("staging", environment="staging")],
+            "applicationSets": [
+                {
+                    "name": "platform-services",
+                    "layout": "platform",
+                    "selector": {"environment": "production"},
+                },
+                {"name": "services", "layout": "services"},
+            ],
+            **changes,
+        }
+    )
+
+
+def a_spoke(name: str, **changes: Any) -> dict[str, Any]:
+    """A production spoke's block, with the server that loading would fill in."""
+    return {
+        "name": name,
+        "environment": "production",
+        "region": "us-east-1",
+        "server": f"https://{name}.example.com",
+        **changes,
+    }
+
+
+class LiveHub(ClusterAPI):
+    """Lists by path, with label selectors of the two forms that Fleet uses. `asked` counts the requests."""
+
+    def __init__(self) -> None:
+        self.lists: dict[str, list[dict[str, Any]]] = {NAMESPACES: [], SECRETS: []}
+        self.failures: dict[str, Exception] = {}
+        self.asked: list[str] = []
+
+    def json(self, path: str) -> Any:
+        self.asked.append(path)
+        url = urlsplit(path)
+        if url.path in self.failures:
+            raise self.failures[url.path]
+        if url.path not in self.lists:
+            raise NotFound(f"{url.path}: not found")
+        wanted = parse_qs(url.query).get("labelSelector", [""])[0]
+        items = [item for item in self.lists[url.path] if _selected(item, wanted)]
+        return json.loads(json.dumps({"items": items}))
+
+    def with_argocd(self, owner: str = "") -> LiveHub:
+        """Argo CD installed, by the stack `owner` or by hand."""
+        self.lists[NAMESPACES].append(_object(NAMESPACE, owner))
+        for kind in ("applicationsets", "appprojects", "applications"):
+            self.lists[f"{KINDS}/{kind}"] = []
+        if owner:
+            self.project(sets.PROJECT, owner)
+        return self
+
+    def up(self, fleet: stacks.Fleet, stack: str) -> LiveHub:
+        """What `pulumi up` of the stack leaves, and Argo CD after it."""
+        if fleet.owns_hub:
+            self.with_argocd(stack)
+        for spoke in fleet.spokes:
+            self.cluster(spoke.name, spoke.server, contract.labels(fleet, stack, spoke), stack)
+        for one in fleet.application_sets:
+            name = sets.application_name(one, "{{.name}}")
+            template = name or "{{.name}}-{{index .path.segments 1}}"
+            clusters = {"clusters": {"selector": sets.selector(fleet, one)}}
+            generator = clusters if name else {"matrix": {"generators": [clusters, {"git": {}}]}}
+            self.set(one.name, stack, generator, template, preserve=one.preserve)
+            for spoke in fleet.spokes:
+                if sets.takes(fleet, one, contract.labels(fleet, stack, spoke)):
+                    of_one = sets.application_name(one, spoke.name)
+                    for made in [of_one] if of_one else [f"{spoke.name}-{x}" for x in ("a", "b")]:
+                        self.application(made, one.name, spoke.name)
+        if any(fleet.delivery_of(spoke) == "argocd" for spoke in fleet.spokes):
+            called = sets.external_secrets_set(stack)
+            selector = {"clusters": {"selector": sets.external_secrets_selector(stack)}}
+            self.set(called, stack, selector, "{{.name}}-external-secrets")
+            self.project(called, stack)
+        return self
+
+    def cluster(
+        self, name: str, server: str, labels: dict[str, str], owner: str = "", manager: str = ""
+    ) -> None:
+        """A cluster Secret, with a credential in it and in the annotation that client-side apply leaves."""
+        item = _object(f"cluster-{name}", owner, manager)
+        item["metadata"]["labels"] |= {**contract.CLUSTER_SECRET_TYPE, **labels}
+        item["metadata"]["annotations"] = {
+            "kubectl.kubernetes.io/last-applied-configuration": CANARY
+        }
+        data = {"name": name, "server": server, "config": json.dumps({"bearerToken": CANARY})}
+        item["data"] = {key: base64.b64encode(text.encode()).decode() for key, text in data.items()}
+        self.lists[SECRETS].append(item)
+
+    def set(
+        self,
+        name: str,
+        owner: str,
+        generator: dict[str, Any],
+        template: str = "{{.name}}-x",
+        *,
+        preserve: bool = True,
+        manager: str = "",
+    ) -> None:
+        """An ApplicationSet."""
+        item = _object(name, owner, manager)
+        item["spec"] = {
+            "generators": [generator],
+            "syncPolicy": {
+                "applicationsSync": "create-update" if preserve else "sync",
+                "preserveResourcesOnDeletion": preserve,
+            },
+            "template": {"metadata": {"name": template}},
+        }
+        self.lists[f"{KINDS}/applicationsets"].append(item)
+
+    def project(self, name: str, owner: str, manager: str = "") -> None:
+        """An AppProject."""
+        self.lists[f"{KINDS}/appprojects"].append(_object(name, owner, manager))
+
+    def application(self, name: str, owner: str, cluster: str) -> None:
+        """An Application of the set `owner`."""
+        item = _object(name, "")
+        item["metadata"]["labels"] = {"cluster_name": cluster}
+        item["metadata"]["ownerReferences"] = [{"kind": "ApplicationSet", "name": owner}]
+        self.lists[f"{KINDS}/applications"].append(item)
+
+    def unlabelled(self) -> LiveHub:
+        """The same hub as a version of Fleet left it that knew no stack label."""
+        for items in self.lists.values():
+            for item in items:
+                item["metadata"]["labels"].pop(contract.STACK_LABEL, None)
+        return self
+
+
+def _object(name: str, owner: str, manager: str = "") -> dict[str, Any]:
+    by = manager or ("pulumi-kubernetes-1a2b" if owner else "kubectl")
+    labels = {contract.STACK_LABEL: owner} if owner else {}
+    return {"metadata": {"name": name, "labels": labels, "managedFields": [{"manager": by}]}}
+
+
+def _selected(item: dict[str, Any], wanted: str) -> bool:
+    labels = item["metadata"].get("labels") or {}
+    if " in " in wanted:
+        key, _, values = wanted.partition(" in ")
+        return labels.get(key) in values.strip("()").split(",")
+    key, _, value = wanted.partition("=")
+    return not wanted or labels.get(key) == value
