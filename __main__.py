@@ -1,6 +1,7 @@
 """Fleet: stack file -> typed fleet -> components -> outputs."""
 
 import pulumi
+from pulumi.runtime import is_dry_run
 from pulumi.runtime.config import CONFIG
 
 import components
@@ -8,50 +9,51 @@ import stacks
 from components import manifests, providers
 from stacks import preflight
 
+stack = pulumi.get_stack()
 try:
     kubeconfig = stacks.Kubeconfig.read()
-    fleet = stacks.load(CONFIG.get(), pulumi.get_stack(), kubeconfig)
-    access = {context: kubeconfig.access(context) for context in fleet.contexts}
-    install_manifest = manifests.read(fleet.argocd.manifest)
-    preflight.require_vault(fleet.vault, pulumi.get_stack())
+    fleet = stacks.load(CONFIG.get(), stack, kubeconfig)
+    hub_access = kubeconfig.access(fleet.hub.context)
+    reach = stacks.reach(fleet, kubeconfig)
+    argocd_manifest = manifests.read(fleet.argocd.manifest)
+    eso_manifest = manifests.read(getattr(fleet.external_secrets, "manifests", None))
+    preflight.require_vault(fleet.vault, stack)
+    warnings = preflight.require_hub(fleet, stack, kubeconfig, preview=is_dry_run())
 except (stacks.StackError, stacks.KubeconfigError, manifests.ManifestError) as error:
     raise pulumi.RunError(str(error)) from None
-for silent in preflight.silent(access.values()):
-    pulumi.log.warn(f"{silent.context} does not answer at {silent.server}; its changes will fail")
+for warning in [*warnings, *preflight.silent(fleet, reach)]:
+    pulumi.log.warn(warning)
 
 hub = components.ManagementHub(
-    "hub", components.ManagementHubArgs(fleet=fleet, access=access[fleet.hub.context])
+    "hub", components.ManagementHubArgs(fleet=fleet, stack=stack, access=hub_access)
 )
-namespace = hub.namespace.metadata["name"]
 on_hub = pulumi.ResourceOptions(providers=[hub.provider])
-argocd = components.ArgoCD(
-    "argocd",
-    components.ArgoCDArgs(settings=fleet.argocd, manifest=install_manifest, namespace=namespace),
-    on_hub,
-)
-vault = providers.vault_provider(fleet.vault)
-for spoke in fleet.spokes:
-    reach = access[spoke.context]
-    on_spoke = providers.kubernetes_provider(spoke.name, reach)
-    store = components.SecretStore(
-        spoke.name,
-        components.SecretStoreArgs(fleet=fleet, spoke=spoke, access=reach, vault_provider=vault),
-        pulumi.ResourceOptions(providers=[on_spoke]),
-    )
-    # Argo CD deploys to a spoke as soon as it knows of it, and workloads need their secrets.
-    components.SpokeCluster(
-        spoke.name,
-        components.SpokeClusterArgs(
-            fleet=fleet, spoke=spoke, access=reach, hub=hub, namespace=namespace
+argocd = None
+if fleet.owns_hub:
+    argocd = components.ArgoCD(
+        "argocd",
+        components.ArgoCDArgs(
+            fleet=fleet, stack=stack, manifest=argocd_manifest, namespace=hub.namespace
         ),
-        pulumi.ResourceOptions(providers=[on_spoke], depends_on=[store]),
+        on_hub,
     )
+if fleet.vault:
+    vault = providers.vault_provider(fleet.vault)
+    hub_store = components.hub_store(fleet, hub, hub_access, vault, eso_manifest)
+    components.kv_mounts(fleet, vault)
+    onboarding = components.Onboarding(
+        fleet=fleet, stack=stack, hub=hub, vault=vault, manifest=eso_manifest, after=hub_store
+    )
+    for spoke in fleet.spokes:
+        onboarding.onboard(spoke, reach[spoke.name])
 components.FleetApplicationSets(
     "fleet",
-    components.FleetApplicationSetsArgs(fleet=fleet, namespace=namespace, argocd=argocd),
+    components.FleetApplicationSetsArgs(
+        fleet=fleet, stack=stack, namespace=hub.namespace, argocd=argocd
+    ),
     on_hub,
 )
 
-pulumi.export("argocdNamespace", namespace)
+pulumi.export("argocdNamespace", hub.namespace)
 pulumi.export("spokes", {spoke.name: spoke.server for spoke in fleet.spokes})
 pulumi.export("applicationSets", [one.name for one in fleet.application_sets])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,111 +10,99 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 import stacks
-from components.argocd import ArgoCD
-from stacks.contract import CLUSTER_SECRET_TYPE
-
-PROJECT = "platform"
-API_VERSION = "argoproj.io/v1alpha1"
-SYNC_POLICY = {
-    "automated": {"prune": True, "selfHeal": True},
-    "syncOptions": ["CreateNamespace=true"],
-    "retry": {"limit": 5, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"}},
-}
+from components import application_template, external_secrets_set
+from components.argocd import API_VERSION, ArgoCD
+from stacks import sets
+from stacks.contract import STACK_LABEL
 
 
 @dataclass(frozen=True, kw_only=True)
 class FleetApplicationSetsArgs:
-    """The fleet, Argo CD whose kinds are used, and its namespace."""
+    """The fleet, whose stack it is, Argo CD's namespace, and Argo CD itself where this stack installs it."""
 
     fleet: stacks.Fleet
-    argocd: ArgoCD
+    stack: str
     namespace: pulumi.Input[str]
+    argocd: ArgoCD | None
 
 
 class FleetApplicationSets(pulumi.ComponentResource):
-    """The AppProject `platform` and the ApplicationSets of the stack.
+    """The ApplicationSets of the stack, and the one that delivers External Secrets where Argo CD does that.
 
-    The sets create and update Applications and never delete one: controllers have deleted whole fleets when a generator
-    returned nothing for a moment. Deleting is a step of its own, see docs/remove-a-cluster.md.
+    The sets create and update Applications and never delete one, unless the stack file says so of a set: controllers
+    have deleted whole fleets when a generator returned nothing for a moment. Deleting is a step of its own, see
+    docs/remove-a-cluster.md. Does not make the AppProject `platform`: it is the hub's, and other stacks use it too.
     """
 
     def __init__(
         self, name: str, args: FleetApplicationSetsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("fleet:index:FleetApplicationSets", name, None, opts)
-        project = kubernetes.apiextensions.CustomResource(
-            f"{name}-project",
-            api_version=API_VERSION,
-            kind="AppProject",
-            metadata={"name": PROJECT, "namespace": args.namespace},
-            spec=project_spec(args.fleet.gitops),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[args.argocd.crds]),
-        )
-        for one in args.fleet.application_sets:
-            kubernetes.apiextensions.CustomResource(
-                f"{name}-{one.name}",
+
+        def on_hub(
+            kind: str,
+            called: str,
+            spec: dict[str, Any],
+            after: Sequence[pulumi.Resource],
+            suffix: str,
+        ) -> pulumi.Resource:
+            return kubernetes.apiextensions.CustomResource(
+                f"{name}-{suffix}",
                 api_version=API_VERSION,
-                kind="ApplicationSet",
-                metadata={"name": one.name, "namespace": args.namespace},
-                spec=set_spec(one, args.fleet.gitops),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[project]),
+                kind=kind,
+                metadata={
+                    "name": called,
+                    "namespace": args.namespace,
+                    "labels": {STACK_LABEL: args.stack},
+                },
+                spec=spec,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
             )
+
+        # A stack that joins a hub finds Argo CD there: preflight has looked.
+        argocd: list[pulumi.Resource] = [args.argocd.project] if args.argocd else []
+        for one in args.fleet.application_sets:
+            on_hub("ApplicationSet", one.name, set_spec(args.fleet, one), argocd, one.name)
+        if sets.delivers_external_secrets(args.fleet):
+            called = sets.external_secrets_set(args.stack)
+            project = on_hub(
+                "AppProject",
+                called,
+                external_secrets_set.project_spec(args.fleet),
+                argocd,
+                f"{called}-project",
+            )
+            spec = external_secrets_set.set_spec(args.fleet, args.stack)
+            on_hub("ApplicationSet", called, spec, [project], called)
         self.register_outputs({})
 
 
-def project_spec(gitops: stacks.GitOps) -> dict[str, Any]:
-    """The AppProject: one repo, every spoke, never the hub, and few cluster-scoped kinds.
-
-    Destinations are patterns, so that a new spoke changes nothing here.
-    """
-    return {
-        "description": "What Fleet's ApplicationSets deploy to the spokes.",
-        "sourceRepos": [gitops.repo],
-        "destinations": [
-            {"server": "*", "namespace": "*"},
-            {"server": "!https://kubernetes.default.svc", "namespace": "*"},
-        ],
-        "clusterResourceWhitelist": [
-            {"group": "", "kind": "Namespace"},
-            {"group": "rbac.authorization.k8s.io", "kind": "ClusterRole"},
-            {"group": "rbac.authorization.k8s.io", "kind": "ClusterRoleBinding"},
-        ],
-    }
-
-
-def set_spec(one: stacks.ApplicationSet, gitops: stacks.GitOps) -> dict[str, Any]:
-    """The spec of one ApplicationSet."""
-    # Argo CD counts itself as a cluster too, unless a label of cluster Secrets is asked for.
-    clusters = {"clusters": {"selector": {"matchLabels": one.selector or CLUSTER_SECRET_TYPE}}}
-    if one.layout == "platform":
-        generator: dict[str, Any] = clusters
-        application, path, namespace = "platform", "clusters/{{.name}}/platform", "platform"
-    else:
-        directories = [{"path": 'apps/*/overlays/{{index .metadata.labels "environment"}}'}]
-        git = {
-            "git": {"repoURL": gitops.repo, "revision": gitops.revision, "directories": directories}
-        }
-        generator = {"matrix": {"generators": [clusters, git]}}
-        application = namespace = "{{index .path.segments 1}}"
-        path = "{{.path.path}}"
-    return {
-        "goTemplate": True,
-        "goTemplateOptions": ["missingkey=error"],
-        "generators": [generator],
-        "syncPolicy": {"applicationsSync": "create-update", "preserveResourcesOnDeletion": True},
-        "template": {
-            "metadata": {
-                "name": f"{{{{.name}}}}-{application}",
-                "labels": {
-                    "cluster_name": "{{.name}}",
-                    "environment": '{{index .metadata.labels "environment"}}',
-                },
-            },
-            "spec": {
-                "project": PROJECT,
-                "source": {"repoURL": gitops.repo, "targetRevision": gitops.revision, "path": path},
-                "destination": {"server": "{{.server}}", "namespace": namespace},
-                "syncPolicy": SYNC_POLICY,
-            },
-        },
-    }
+def set_spec(fleet: stacks.Fleet, one: stacks.ApplicationSet) -> dict[str, Any]:
+    """The spec of one ApplicationSet of the stack file."""
+    generator: dict[str, Any] = {"clusters": {"selector": sets.selector(fleet, one)}}
+    revision = one.revision or fleet.gitops.revision
+    application = namespace = sets.suffix(one) or "{{index .path.segments 1}}"
+    match one.layout:
+        case "platform":
+            path = "clusters/{{.name}}/platform"
+        case "services":
+            path = "{{.path.path}}"
+            git = {
+                "repoURL": fleet.gitops.repo,
+                "revision": revision,
+                "directories": [
+                    {"path": 'apps/*/overlays/{{index .metadata.labels "environment"}}'}
+                ],
+            }
+            generator = {"matrix": {"generators": [generator, {"git": git}]}}
+        case "directory":
+            assert one.path, "loading a stack file requires it"
+            path, namespace = one.path, one.namespace or application
+    return application_template.spec(
+        generator=generator,
+        application=application,
+        project=sets.PROJECT,
+        source={"repoURL": fleet.gitops.repo, "targetRevision": revision, "path": path},
+        namespace=namespace,
+        preserve=one.preserve,
+    )

@@ -9,18 +9,20 @@ import pulumi_kubernetes as kubernetes
 
 import stacks
 from components.providers import kubernetes_provider
+from stacks.contract import STACK_LABEL
 
 
 @dataclass(frozen=True, kw_only=True)
 class ManagementHubArgs:
-    """The fleet, and how to reach its hub."""
+    """The fleet, whose stack it is, and how to reach its hub."""
 
     fleet: stacks.Fleet
+    stack: str
     access: stacks.ClusterAccess
 
 
 class ManagementHub(pulumi.ComponentResource):
-    """The way to the hub and the namespace for Argo CD.
+    """The way to the hub, and the namespace for Argo CD where this stack owns the hub.
 
     Does not make the cluster itself, nor install anything: Argo CD is a component of its own.
     """
@@ -28,17 +30,20 @@ class ManagementHub(pulumi.ComponentResource):
     provider: kubernetes.Provider
     """The provider of the hub, for everything else that lives there."""
 
-    namespace: kubernetes.core.v1.Namespace
-    """Argo CD's namespace."""
+    namespace: pulumi.Input[str]
+    """The name of Argo CD's namespace, once that exists."""
 
     def __init__(
         self, name: str, args: ManagementHubArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("fleet:index:ManagementHub", name, None, opts)
         self.provider = kubernetes_provider(name, args.access, pulumi.ResourceOptions(parent=self))
-        self.namespace = kubernetes.core.v1.Namespace(
-            f"{name}-namespace",
-            metadata={"name": args.fleet.argocd.namespace},
-            opts=pulumi.ResourceOptions(parent=self, provider=self.provider),
-        )
+        self.namespace = args.fleet.argocd.namespace
+        if args.fleet.owns_hub:
+            made = kubernetes.core.v1.Namespace(
+                f"{name}-namespace",
+                metadata={"name": self.namespace, "labels": {STACK_LABEL: args.stack}},
+                opts=pulumi.ResourceOptions(parent=self, provider=self.provider),
+            )
+            self.namespace = made.metadata["name"]
         self.register_outputs({})

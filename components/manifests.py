@@ -18,11 +18,13 @@ class ManifestError(Exception):
     """A manifest that can't be read; the message names it and says why."""
 
 
-def read(source: str) -> list[Manifest]:
-    """Every object of the manifest at `source`, in its order.
+def read(source: str | None) -> list[Manifest]:
+    """Every object of the manifest at `source`, in its order; none where a stack has no such manifest.
 
     Raises ManifestError where it can't be fetched or holds no Kubernetes objects.
     """
+    if source is None:
+        return []
     try:
         text = (
             _fetch(source)

@@ -10,12 +10,17 @@ import stacks
 
 
 def kubernetes_provider(
-    name: str, access: stacks.ClusterAccess, opts: pulumi.ResourceOptions | None = None
+    name: str,
+    access: stacks.ClusterAccess,
+    opts: pulumi.ResourceOptions | None = None,
+    *,
+    quarantine: bool = False,
 ) -> kubernetes.Provider:
     """The provider of one cluster, named after it.
 
     The kubeconfig is kept secret. `clusterIdentifier` is the cluster's name, so that a rotated credential or a moved
-    endpoint updates the provider and never replaces every object on the cluster.
+    endpoint updates the provider and never replaces every object on the cluster. In `quarantine` the objects of a
+    cluster that doesn't answer stay as they are, with a warning each.
     """
     return kubernetes.Provider(
         name,
@@ -25,8 +30,31 @@ def kubernetes_provider(
         # Else a changed cluster Secret is deleted first, and Argo CD lets go of all its Applications.
         enable_secret_mutable=True,
         enable_config_map_mutable=True,
+        skip_update_unreachable=True if quarantine else None,
         opts=opts,
     )
+
+
+def rendered_by(
+    parent: pulumi.Resource, renderer: kubernetes.Provider | None
+) -> pulumi.ResourceOptions:
+    """Options for a `ConfigGroup` or `Chart` that `renderer` takes apart; its objects go to the parent's provider.
+
+    For quarantine: the plugin takes nothing apart for a cluster that doesn't answer, and so needs one that does. A
+    chart then sees that one's version and kinds. None leaves it to the parent's provider, as ever.
+    """
+    if renderer is None:
+        return pulumi.ResourceOptions(parent=parent)
+
+    def construct(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+        # Transforms are handed down to the objects, which must not move.
+        if args.custom:
+            return None
+        args.opts.provider = renderer
+        return pulumi.ResourceTransformResult(args.props, args.opts)
+
+    # By a transform, because the SDK lets `provider` stand for `providers` too where a component is given both.
+    return pulumi.ResourceOptions(parent=parent, transforms=[construct])
 
 
 def vault_provider(vault_args: stacks.Vault) -> vault.Provider:

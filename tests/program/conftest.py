@@ -1,12 +1,13 @@
-"""The whole program on mocks: what would it register, with which options?"""
+"""The whole program on mocks: what would it register for a stack, with which options?"""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import datetime
 import json
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,30 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
-from pulumi.runtime import mocks, rpc, settings
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pulumi.runtime import mocks, resource, rpc, settings
+from pulumi.runtime.proto import callback_pb2
 
 from stacks import preflight
 
 REPO = Path(__file__).parents[2]
+EXAMPLES = ("lab", "hub", "production", "staging", "dev")
+"""The stacks that have an example stack file."""
+SPLIT = ("hub", "production", "staging", "dev")
+"""Those that share one hub."""
+JOINING = SPLIT[1:]
+
+CLUSTERS = ("hub", "prod-us-east-1", "prod-eu-west-1", "staging", "prod-us-west-2", "dev", "spare")
 TOKEN = "canary-token-of-the-spoke"
-CLUSTERS = ["hub", "prod-us-east-1", "prod-eu-west-1", "staging", "prod-us-west-2"]
+"""What the API server writes into the token Secret of `argocd-manager`."""
+CANARIES = {
+    "token": "canary-token-of-the-context",
+    "client-key-data": base64.b64encode(b"canary-client-key").decode(),
+    "password": "canary-password",
+}
+"""What the kubeconfig's users hold, by their key there."""
 
 INSTALL_MANIFEST = """
 apiVersion: apiextensions.k8s.io/v1
@@ -37,6 +55,17 @@ metadata: {name: argocd-server}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: argocd-server}
 subjects: [{kind: ServiceAccount, name: argocd-server, namespace: argocd}]
 ---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: argocd-application-controller}
+spec:
+  replicas: 1
+  template:
+    spec:
+      containers:
+        - name: argocd-application-controller
+          env: [{name: ARGOCD_CONTROLLER_REPLICAS, value: "1"}]
+---
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: argocd-cm}
@@ -51,10 +80,32 @@ class Registered:
     name: str
     inputs: dict[str, Any]
     request: Any = field(repr=False)
+    maker: str
+    """The name of the provider that makes it; of a chart or manifest, the one that works out its objects."""
 
     def is_secret(self, key: str) -> bool:
         """Whether the input `key` is marked secret on the wire, itself or by anything inside of it."""
         return bool(rpc.is_rpc_secret(rpc.deserialize_properties(self.request.object)[key]))
+
+    def in_clear(self) -> str:
+        """Every input that is not marked secret on the wire, as one text."""
+        inputs = rpc.deserialize_properties(self.request.object)
+        return json.dumps(
+            {key: value for key, value in inputs.items() if not rpc.is_rpc_secret(value)}
+        )
+
+    @property
+    def providers(self) -> set[str]:
+        """The names of the providers that make it and, where it is a component, its children."""
+        given = [self.request.provider, *dict(self.request.providers).values()]
+        return {_provider_name(reference) for reference in given if reference}
+
+    def objects(self) -> Iterator[Mapping[str, Any]]:
+        """The Kubernetes objects that are spelt out in it, by apiVersion, kind and metadata."""
+        if self.type.startswith("kubernetes:yaml/"):
+            yield from self.inputs.get("objs", [])
+        elif "metadata" in self.inputs:
+            yield {"kind": self.type.rsplit(":", 1)[-1], **self.inputs}
 
 
 class _Cloud(mocks.Mocks):
@@ -68,15 +119,47 @@ class _Cloud(mocks.Mocks):
         raise AssertionError(f"the program calls no provider function, yet called {args.token}")
 
 
+class _Transforms:
+    """Stands in for the server by which the engine calls a program's transforms, which the mocks don't have."""
+
+    def __init__(self) -> None:
+        self.known: list[pulumi.ResourceTransform] = []
+
+    def register_transform(self, transform: pulumi.ResourceTransform) -> callback_pb2.Callback:
+        self.known.append(transform)
+        return callback_pb2.Callback(token=str(len(self.known) - 1), target="tests")
+
+    def provider(self, request: Any) -> str | None:
+        """The name of the provider that the transforms of a request choose, if any does."""
+        for callback in request.transforms:
+            args = pulumi.ResourceTransformArgs(
+                request.custom, request.type, request.name, {}, pulumi.ResourceOptions()
+            )
+            result: Any = self.known[int(callback.token)](args)
+            if result and result.opts.provider:
+                return str(result.opts.provider._name)
+        return None
+
+
 class _Recorder(mocks.MockMonitor):
     def __init__(self) -> None:
         super().__init__(_Cloud())
         self.seen: list[Registered] = []
+        self.transforms = _Transforms()
 
     def RegisterResource(self, request: Any) -> Any:
         inputs = rpc.deserialize_properties(request.object)
-        self.seen.append(Registered(request.type, request.name, _plain(inputs), request))
+        own = _provider_name(request.provider or dict(request.providers).get("kubernetes", ""))
+        maker = self.transforms.provider(request) or own
+        one = Registered(request.type, request.name, _plain(inputs), request, maker)
+        # The mocks make the stack's own resource once, for the first run of all.
+        if one.type != "pulumi:pulumi:Stack":
+            self.seen.append(one)
         return super().RegisterResource(request)
+
+
+def _provider_name(reference: str) -> str:
+    return reference.split("::")[-2] if reference else ""
 
 
 def _plain(value: Any) -> Any:
@@ -97,51 +180,126 @@ class Run:
     outputs: dict[str, Any]
 
     def of(self, type_: str) -> list[Registered]:
-        return [one for one in self.resources if one.type == type_]
+        """Those whose type ends in `type_`."""
+        return [one for one in self.resources if one.type.endswith(type_)]
 
     def one(self, type_: str, name: str) -> Registered:
+        """The one whose type ends in `type_` and whose own name in the engine is `name`."""
         (found,) = [one for one in self.of(type_) if one.name == name]
         return found
 
+    def object(self, kind: str, name: str, cluster: str) -> Registered:
+        """The one Kubernetes object of that kind and name on `cluster`."""
+        (found,) = [
+            one
+            for one in self.resources
+            if one.type.endswith(f":{kind}")
+            and cluster in one.providers
+            and one.inputs["metadata"]["name"] == name
+        ]
+        return found
 
+    def on(self, cluster: str) -> list[Registered]:
+        """Everything that is made through the provider of `cluster`."""
+        return [one for one in self.resources if cluster in one.providers]
+
+    def keyed(self) -> dict[tuple[str, str, str], Registered]:
+        """By what makes a resource's URN: parent, type and name."""
+        return {(one.request.parent, one.type, one.name): one for one in self.resources}
+
+
+Config = dict[str, Any]
 RunProgram = Callable[..., Run]
 
 
-@pytest.fixture
-def lab_config() -> dict[str, Any]:
-    """The `config:` of stacks/Pulumi.lab.yaml, to be changed by a test."""
-    return dict(yaml.safe_load((REPO / "stacks" / "Pulumi.lab.yaml").read_text())["config"])
+def example(stack: str) -> Config:
+    """The `config:` of the example stack file of `stack`, to be changed by a test."""
+    path = REPO / "stacks" / f"Pulumi.{stack}.yaml"
+    return dict(yaml.safe_load(path.read_text())["config"])
 
 
-@pytest.fixture
-def run_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunProgram:
-    """Run `__main__.py` on mocks with the given stack config."""
-    names = {"contexts": [], "clusters": [], "users": [{"name": "admin", "user": {"token": "x"}}]}
+def spoke_of(config: Config, name: str) -> dict[str, Any]:
+    """The block of a spoke, to be changed by a test."""
+    found: dict[str, Any]
+    (found,) = [one for one in config["fleet:spokes"] if one["name"] == name]
+    return found
+
+
+def kubeconfig(users: Mapping[str, Mapping[str, str]]) -> str:
+    """A kubeconfig with a context per cluster; each user has a token unless `users` says otherwise."""
+    contexts, clusters, found = [], [], []
     for index, name in enumerate(CLUSTERS):
-        server = {"server": f"https://127.0.0.1:{7001 + index}"}
-        server["certificate-authority-data"] = base64.b64encode(
-            b"the CA of " + name.encode()
-        ).decode()
-        names["contexts"].append({"name": name, "context": {"cluster": name, "user": "admin"}})
-        names["clusters"].append({"name": name, "cluster": server})
-    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(names))
+        authority = base64.b64encode(f"the CA of {name}".encode()).decode()
+        server = {
+            "server": f"https://127.0.0.1:{7001 + index}",
+            "certificate-authority-data": authority,
+        }
+        contexts.append({"name": name, "context": {"cluster": name, "user": name}})
+        clusters.append({"name": name, "cluster": server})
+        user = users.get(name, {"token": CANARIES["token"]})
+        found.append({"name": name, "user": dict(user)})
+    return yaml.safe_dump({"contexts": contexts, "clusters": clusters, "users": found})
+
+
+def server_of(cluster: str) -> str:
+    """The address of a cluster in the kubeconfig of these tests."""
+    return f"https://127.0.0.1:{7001 + CLUSTERS.index(cluster)}"
+
+
+@pytest.fixture(scope="session")
+def pem_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `ca.crt`, a certificate, and `sa.pub`, a public key; both as PEM."""
+    folder = tmp_path_factory.mktemp("pem")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "the CA of Vault")])
+    now = datetime.datetime.now(datetime.UTC)
+    authority = x509.CertificateBuilder(
+        name, name, key.public_key(), 1, now, now + datetime.timedelta(hours=1)
+    ).sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    (folder / "ca.crt").write_bytes(authority.public_bytes(pem))
+    (folder / "sa.pub").write_bytes(
+        key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    return folder
+
+
+@pytest.fixture
+def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch) -> RunProgram:
+    """Run `__main__.py` on mocks, with an example's stack config or one that a test made of it.
+
+    Nothing is asked of a cluster: the live hub says nothing against the stack, and no spoke is silent.
+    """
     (tmp_path / "install.yaml").write_text(INSTALL_MANIFEST)
-    (tmp_path / "vault.crt").write_text("the CA of Vault")
     for key, value in {
         "KUBECONFIG": tmp_path / "kubeconfig",
         "VAULT_ADDR": "https://127.0.0.1:8200",
-        "VAULT_CACERT": tmp_path / "vault.crt",
+        "VAULT_CACERT": pem_files / "ca.crt",
         "FLEET_ARGOCD_MANIFEST": tmp_path / "install.yaml",
         "FLEET_GITOPS_REPO": "http://127.0.0.1:3000/platform/gitops-config.git",
         "FLEET_EXTERNAL_SECRETS_CRDS": "crds.yaml",
         "FLEET_EXTERNAL_SECRETS_CHART": "chart",
+        "FLEET_EXTERNAL_SECRETS_VERSION": "0.19.2",
+        "FLEET_CHART_REPO": "https://127.0.0.1:3001/charts",
     }.items():
         monkeypatch.setenv(key, str(value))
     monkeypatch.setattr(preflight, "require_vault", lambda vault, stack: None)
-    monkeypatch.setattr(preflight, "silent", lambda clusters: [])
+    monkeypatch.setattr(preflight, "require_hub", lambda *args, **kwargs: [], raising=False)
+    monkeypatch.setattr(preflight, "silent", lambda *args: [])
 
-    def run(config: dict[str, Any], *, stack: str = "lab") -> Run:
+    def run(
+        stack: str,
+        config: Config | None = None,
+        *,
+        users: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> Run:
+        (tmp_path / "kubeconfig").write_text(kubeconfig(users or {}))
         recorder = _Recorder()
+
+        async def transforms() -> _Transforms:
+            return recorder.transforms
+
+        monkeypatch.setattr(resource, "_get_callbacks", transforms)
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         mocks.set_mocks(
@@ -149,18 +307,22 @@ def run_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunProgram:
         )
         as_pulumi = {
             key: value if isinstance(value, str) else json.dumps(value)
-            for key, value in config.items()
+            for key, value in (config or example(stack)).items()
         }
         pulumi.runtime.set_all_config(as_pulumi)
 
+        outputs: dict[str, Any] = {}
+
         @pulumi.runtime.test
-        def program() -> None:
+        def program() -> pulumi.Output[Any]:
             runpy.run_path(str(REPO / "__main__.py"))
+            exported = settings.get_root_resource().outputs
+            return pulumi.Output.from_input(dict(exported)).apply(outputs.update)
 
         try:
             program()
         finally:
             loop.close()
-        return Run(recorder.seen, dict(settings.get_root_resource().outputs))
+        return Run(recorder.seen, outputs)
 
     return run

@@ -123,15 +123,17 @@ class Construction:
         return with_namespaces(self._session, manifest.flatten(found))
 
     async def _children(self, monitor: Any, found: list[Object]) -> list[Reference]:
+        """Register the objects; without those that failed where the engine goes on after a failure."""
         waits = manifest.dependencies(found)
-        tasks: list[asyncio.Task[Reference]] = []
+        tasks: list[asyncio.Task[tuple[str, Reference | None]]] = []
 
-        async def register(obj: Object, before: list[int]) -> Reference:
-            urns = [(await tasks[position]).urn for position in before]
+        async def register(obj: Object, before: list[int]) -> tuple[str, Reference | None]:
+            urns = [(await tasks[position])[0] for position in before]
             answer = await monitor.RegisterResource(self._child(obj, urns))
-            if answer.result:
-                raise ProviderError(f"{objects.full_kind(obj)} {objects.object_id(obj)} failed")
-            return Reference(answer.urn, answer.id or UNKNOWN, VERSION)
+            # A failed component would end the whole update: the engine knows of the object's own failure.
+            failed = answer.result != resource_pb2.SUCCESS
+            reference = Reference(answer.urn, answer.id or UNKNOWN, VERSION)
+            return answer.urn, None if failed else reference
 
         for obj, before in zip(found, waits, strict=True):
             tasks.append(asyncio.create_task(register(obj, before)))
@@ -146,7 +148,7 @@ class Construction:
             ]
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise ProviderError(f"{names[0]}{more} of its {len(found)} objects failed")
-        return [one for one in done if isinstance(one, Reference)]
+        return [one[1] for one in done if isinstance(one, tuple) and one[1]]
 
     def _child(self, obj: Object, before: list[str]) -> Any:
         asked = self._request

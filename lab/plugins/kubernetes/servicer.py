@@ -246,5 +246,8 @@ class KubernetesServicer(ResourceProviderServicer):
         raise ProviderError(f"{request.tok}: not supported by the lab's kubernetes plugin")
 
     async def Construct(self, request: Any, context: Any) -> Any:
-        """Register a remote component and its objects."""
+        """Register a remote component and its objects; only where the plugin's own cluster answers."""
+        why = await self._run(self._session.unreachable)
+        if why and not self._session.settings.unknown:
+            raise ProviderError(f"configured Kubernetes cluster is unreachable: {why}")
         return await Construction(request, self._session, self._run).build()

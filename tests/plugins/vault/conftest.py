@@ -116,7 +116,7 @@ class Issuer:
         }
 
     def token(
-        self, *, subject: str = "system:serviceaccount:es:es", audience: str = "vault"
+        self, *, subject: str = "system:serviceaccount:es:es", audience: str = "vault", **more: Any
     ) -> str:
         now = int(time.time())
         header = {"alg": "RS256", "typ": "JWT", "kid": "one"}
@@ -127,6 +127,7 @@ class Issuer:
             "iat": now,
             "nbf": now - 5,
             "exp": now + 600,
+            **more,
         }
         signed = ".".join(base64url(json.dumps(part).encode()) for part in (header, claims))
         signature = self.key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())

@@ -1,0 +1,147 @@
+"""External Secrets on a cluster, and the stores through which it reads from Vault."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.helm.v4 import Chart, RepositoryOptsArgs
+from pulumi_kubernetes.yaml.v2 import ConfigGroup
+
+import stacks
+from components.manifests import Manifest
+from components.providers import rendered_by
+from stacks import external_secrets_rights, external_secrets_values, identity
+from stacks.identity import Identity
+
+CRD = "CustomResourceDefinition"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExternalSecretsArgs:
+    """The fleet, who the cluster is to Vault, and how External Secrets gets there.
+
+    `manifest` holds the objects of `externalSecrets.manifests`, where the stack has those. Without `install` only the
+    stores are made. `renderer` is the hub's provider where the cluster is in quarantine, else None: see
+    `providers.rendered_by`.
+    """
+
+    fleet: stacks.Fleet
+    identity: Identity
+    renderer: kubernetes.Provider | None
+    manifest: Sequence[Manifest] = ()
+    install: bool = True
+
+
+class ExternalSecrets(pulumi.ComponentResource):
+    """External Secrets from a chart or an install manifest, or as it is there already, and its ClusterSecretStores.
+
+    `opts.providers` holds the provider of the cluster. The CRDs outlive the stack: deleting them would delete every
+    ExternalSecret, and with it the Secrets of running workloads. Makes nothing in Vault.
+    """
+
+    def __init__(
+        self, name: str, args: ExternalSecretsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        # It was one component with what is now VaultIdentity.
+        renamed = pulumi.ResourceOptions(aliases=[pulumi.Alias(type_="fleet:index:SecretStore")])
+        super().__init__(
+            "fleet:index:ExternalSecrets", name, None, pulumi.ResourceOptions.merge(opts, renamed)
+        )
+        settings = args.fleet.external_secrets
+        assert settings
+        self._args, self._settings = args, settings
+        install = args.install and not settings.installed
+        before: list[pulumi.Resource] = []
+        if install:
+            before.append(
+                kubernetes.core.v1.Namespace(
+                    f"{name}-external-secrets-namespace",
+                    metadata={"name": settings.namespace},
+                    opts=pulumi.ResourceOptions(parent=self),
+                )
+            )
+        before += self._rights(name, install, before)
+        if install:
+            before.append(self._installation(name, before))
+        for grant, store in zip(
+            args.identity.grants, identity.stores(args.fleet, args.identity), strict=True
+        ):
+            kubernetes.apiextensions.CustomResource(
+                f"{name}-store{grant.suffix}",
+                api_version=store["apiVersion"],
+                kind=store["kind"],
+                metadata=store["metadata"],
+                spec=store["spec"],
+                opts=pulumi.ResourceOptions(parent=self, depends_on=before),
+            )
+        self.register_outputs({})
+
+    def _rights(
+        self, name: str, install: bool, before: list[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
+        rights = external_secrets_rights.objects(
+            self._args.fleet, self._args.identity, install=install
+        )
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[*before])
+        return [_typed(f"{name}-{one['metadata']['name']}", one, opts) for one in rights]
+
+    def _installation(self, name: str, before: list[pulumi.Resource]) -> pulumi.Resource:
+        """External Secrets itself, once its CRDs are there."""
+        settings = self._settings
+        if settings.manifests:
+            crds = [one for one in self._args.manifest if one["kind"] == CRD]
+            rest = [one for one in self._args.manifest if not self._made_already(one)]
+            installed = [*before, *([self._crds(name, objs=crds)] if crds else [])]
+            return ConfigGroup(
+                f"{name}-external-secrets", objs=rest, opts=self._by_plugin(depends_on=installed)
+            )
+        if settings.crds:
+            before = [*before, self._crds(name, files=[settings.crds])]
+        assert settings.chart, "loading a stack file requires chart, manifests or installed"
+        return Chart(
+            f"{name}-external-secrets",
+            name="external-secrets",
+            chart=settings.chart,
+            repository_opts=RepositoryOptsArgs(repo=settings.repo) if settings.repo else None,
+            version=settings.version,
+            namespace=settings.namespace,
+            values=external_secrets_values.chart_values(self._args.fleet),
+            opts=self._by_plugin(depends_on=before),
+        )
+
+    def _crds(self, name: str, **source: Any) -> ConfigGroup:
+        return ConfigGroup(
+            f"{name}-external-secrets-crds", **source, opts=self._by_plugin(retain_on_delete=True)
+        )
+
+    def _made_already(self, one: Manifest) -> bool:
+        name: str = one["metadata"].get("name", "")
+        return one["kind"] == CRD or (one["kind"], name) == ("Namespace", self._settings.namespace)
+
+    def _by_plugin(self, **options: Any) -> pulumi.ResourceOptions:
+        """Options of what the plugin works out and registers itself, object by object."""
+        return pulumi.ResourceOptions.merge(
+            rendered_by(self, self._args.renderer), pulumi.ResourceOptions(**options)
+        )
+
+
+def _typed(name: str, one: dict[str, Any], opts: pulumi.ResourceOptions) -> pulumi.Resource:
+    """An object of RBAC as a resource: `CustomResource` takes none that has more than `spec`."""
+    rbac = kubernetes.rbac.v1
+    if one["kind"] == "ClusterRole":
+        return rbac.ClusterRole(name, metadata=one["metadata"], rules=one["rules"], opts=opts)
+    if one["kind"] == "Role":
+        return rbac.Role(name, metadata=one["metadata"], rules=one["rules"], opts=opts)
+    binding: Any = {"ClusterRoleBinding": rbac.ClusterRoleBinding, "RoleBinding": rbac.RoleBinding}
+    made: pulumi.Resource = binding[one["kind"]](
+        name,
+        metadata=one["metadata"],
+        role_ref=one["roleRef"],
+        subjects=one["subjects"],
+        opts=opts,
+    )
+    return made

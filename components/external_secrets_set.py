@@ -1,0 +1,105 @@
+"""External Secrets and the stores by Argo CD: one ApplicationSet with the Helm chart, filled from the contract.
+
+Pure: `FleetApplicationSets` makes it so.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+import stacks
+from components import application_template
+from components.argocd import destinations
+from stacks import external_secrets_values, sets
+from stacks.contract import STORES_ANNOTATION
+
+RELEASE = "external-secrets"
+OCI = "oci://"
+# Argo CD takes the chart's "keep" for "don't delete with the Application"; a kind that leaves the chart it would prune,
+# and with a CRD goes every object of its kind: docs/adr/0004.
+CRD_ANNOTATIONS = {"argocd.argoproj.io/sync-options": "Prune=false"}
+
+# The annotation is a JSON list, joined to the objects of the stack file without its brackets. The chart hands every
+# object to Helm's `tpl`, which must not take a brace of a store's for a template.
+_BRACES = "{{`{{`}}"
+_JOINED = 'trimAll "[]" | replace "{{" "' + _BRACES + '"'
+_STORES = "{{.metadata.annotations." + STORES_ANNOTATION + " | " + _JOINED + "}}"
+
+
+def project_spec(fleet: stacks.Fleet) -> dict[str, Any]:
+    """The AppProject: the chart's repo, one namespace on every spoke, and the kinds that the chart and stores have."""
+    rbac = "rbac.authorization.k8s.io"
+    return {
+        "description": "External Secrets and the stores, as Fleet delivers them to the spokes.",
+        "sourceRepos": [_source(_settings(fleet))["repoURL"]],
+        "destinations": destinations(fleet, _settings(fleet).namespace),
+        "clusterResourceWhitelist": [
+            {"group": "", "kind": "Namespace"},
+            {"group": "admissionregistration.k8s.io", "kind": "ValidatingWebhookConfiguration"},
+            {"group": "apiextensions.k8s.io", "kind": "CustomResourceDefinition"},
+            {"group": "external-secrets.io", "kind": "ClusterSecretStore"},
+            {"group": rbac, "kind": "ClusterRole"},
+            {"group": rbac, "kind": "ClusterRoleBinding"},
+        ],
+    }
+
+
+def set_spec(fleet: stacks.Fleet, stack: str) -> dict[str, Any]:
+    """The spec of `external-secrets-<stack>`: an Application `<cluster>-external-secrets` per spoke."""
+    settings = _settings(fleet)
+    return application_template.spec(
+        generator={"clusters": {"selector": sets.external_secrets_selector(stack)}},
+        application=sets.EXTERNAL_SECRETS,
+        project=sets.external_secrets_set(stack),
+        source={
+            **_source(settings),
+            "helm": {"releaseName": RELEASE, "values": values(fleet)},
+        },
+        namespace=settings.namespace,
+        # The CRDs are too big for the annotation that client-side apply leaves.
+        sync_options=("ServerSideApply=true",),
+    )
+
+
+def values(fleet: stacks.Fleet) -> str:
+    """The chart's values as a Go template over the cluster Secret, whose result is YAML.
+
+    Text and not `valuesObject`, in which a template can only become a string, never a list of objects.
+    """
+    # `crds` names what Pulumi can fetch; Argo CD has the chart alone.
+    settings = _settings(fleet).model_copy(update={"crds": None})
+    found = external_secrets_values.chart_values(
+        fleet.model_copy(update={"external_secrets": settings})
+    )
+    crds = found["crds"]
+    found["crds"] = {**crds, "annotations": {**crds.get("annotations", {}), **CRD_ANNOTATIONS}}
+    own = found.pop("extraObjects", [])
+    objects = ", ".join([*(_verbatim(json.dumps(one)) for one in own), _STORES])
+    return f"{_verbatim(yaml.safe_dump(found))}extraObjects: [{objects}]\n"
+
+
+def _settings(fleet: stacks.Fleet) -> stacks.ExternalSecrets:
+    assert fleet.external_secrets, "every fleet with spokes has it"
+    return fleet.external_secrets
+
+
+def _source(settings: stacks.ExternalSecrets) -> dict[str, str]:
+    """The chart as an Application names it: Argo CD knows a registry of charts by the lack of a scheme."""
+    assert settings.chart, "loading a stack file requires what Argo CD can fetch"
+    assert settings.version
+    repo, chart = settings.repo or "", settings.chart
+    if chart.startswith(OCI):
+        repo, _, chart = chart.rpartition("/")
+    return {
+        "repoURL": repo.removeprefix(OCI),
+        "chart": chart,
+        "targetRevision": settings.version,
+    }
+
+
+def _verbatim(text: str) -> str:
+    """`text` as a Go template that renders to it."""
+    return text.replace("{{", _BRACES)

@@ -1,0 +1,48 @@
+"""The hub's own way to Vault: where the credentials of spokes with `auth: {kind: vault}` are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_vault
+
+import stacks
+from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
+from components.management_hub import ManagementHub
+from components.manifests import Manifest
+from components.vault_identity import VaultIdentity, VaultIdentityArgs
+from stacks import identity
+
+
+def hub_store(
+    fleet: stacks.Fleet,
+    hub: ManagementHub,
+    access: stacks.ClusterAccess,
+    vault: pulumi_vault.Provider,
+    manifest: Sequence[Manifest] = (),
+) -> list[pulumi.Resource]:
+    """External Secrets and its store on the hub, where the stack asks for one; what cluster Secrets wait for.
+
+    `manifest` is External Secrets' own, where the stack has one.
+    """
+    if not fleet.hub.secret_store:
+        return []
+    who = identity.of_hub(fleet, access.server)
+    in_vault = VaultIdentity(
+        identity.HUB,
+        VaultIdentityArgs(
+            fleet=fleet,
+            identity=who,
+            server=access.server,
+            ca_pem=access.ca_pem,
+            public_keys=[],
+            provider=vault,
+        ),
+    )
+    store = ExternalSecrets(
+        identity.HUB,
+        ExternalSecretsArgs(fleet=fleet, identity=who, manifest=manifest, renderer=None),
+        pulumi.ResourceOptions(providers=[hub.provider], depends_on=[in_vault]),
+    )
+    return [in_vault, store]

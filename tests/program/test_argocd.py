@@ -1,0 +1,145 @@
+"""Argo CD on the hub, and the ApplicationSets that hand the spokes over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.program.conftest import RunProgram, example
+
+REPO_URL = "http://127.0.0.1:3000/platform/gitops-config.git"
+
+
+def objects_of(run: Any) -> dict[str, Any]:
+    (rest,) = [one for one in run.of("yaml/v2:ConfigGroup") if one.name == "argocd"]
+    return {one["kind"]: one for one in rest.inputs["objs"]}
+
+
+def test_argocd_is_placed_and_configured(run_program: RunProgram) -> None:
+    config = example("lab")
+    config["fleet:argocd"]["namespace"] = "argo"
+    run = run_program("lab", config)
+    crds = run.one("yaml/v2:ConfigGroup", "argocd-crds")
+    assert [one["kind"] for one in crds.inputs["objs"]] == ["CustomResourceDefinition"]
+    assert crds.request.retainOnDelete, "deleting the CRDs would delete every Application"
+    by_kind = objects_of(run)
+    assert by_kind["ServiceAccount"]["metadata"]["namespace"] == "argo"
+    assert "namespace" not in by_kind["ClusterRoleBinding"]["metadata"]
+    assert by_kind["ClusterRoleBinding"]["subjects"][0]["namespace"] == "argo"
+    settings = by_kind["ConfigMap"]["data"]
+    assert settings["application.resourceTrackingMethod"] == "annotation"
+    assert settings["cluster.inClusterEnabled"] == "false"
+    assert settings["timeout.reconciliation"] == "30s"
+    secret = run.object("Secret", "cluster-staging", "hub")
+    assert secret.inputs["metadata"]["namespace"] == "argo"
+
+
+def test_controllers_and_what_they_are_told_agree(run_program: RunProgram) -> None:
+    config = example("lab")
+    assert objects_of(run_program("lab", config))["StatefulSet"]["spec"]["replicas"] == 1
+    config["fleet:argocd"]["controllerReplicas"] = 3
+    config["fleet:spokes"][0]["shard"] = 2
+    run = run_program("lab", config)
+    spec = objects_of(run)["StatefulSet"]["spec"]
+    assert spec["replicas"] == 3
+    assert spec["template"]["spec"]["containers"][0]["env"] == [
+        {"name": "ARGOCD_CONTROLLER_REPLICAS", "value": "3"}
+    ]
+    sharded = run.object("Secret", "cluster-prod-us-east-1", "hub")
+    assert sharded.inputs["stringData"]["shard"] == "2"
+
+
+def test_the_default_project_is_shut_before_argocd_starts(run_program: RunProgram) -> None:
+    run = run_program("hub")
+    project = run.object("AppProject", "default", "hub")
+    assert "destinations" not in project.inputs["spec"]
+    assert "sourceRepos" not in project.inputs["spec"]
+    install = run.one("yaml/v2:ConfigGroup", "argocd")
+    assert any(urn.endswith(f"::{project.name}") for urn in install.request.dependencies)
+
+
+def test_the_project_of_the_sets_never_reaches_the_hub(run_program: RunProgram) -> None:
+    spec = run_program("hub").object("AppProject", "platform", "hub").inputs["spec"]
+    assert spec["sourceRepos"] == [REPO_URL]
+    assert {"server": "!https://kubernetes.default.svc", "namespace": "*"} in spec["destinations"]
+
+
+@pytest.mark.parametrize("stack", ["lab", "production"])
+def test_platform_services_is_the_article_s(run_program: RunProgram, stack: str) -> None:
+    one = run_program(stack).object("ApplicationSet", "platform-services", "hub")
+    spec = one.inputs["spec"]
+    assert spec["goTemplate"] is True
+    assert spec["goTemplateOptions"] == ["missingkey=error"]
+    assert spec["generators"] == [
+        {"clusters": {"selector": {"matchLabels": {"environment": "production"}}}}
+    ]
+    assert spec["syncPolicy"] == {
+        "applicationsSync": "create-update",
+        "preserveResourcesOnDeletion": True,
+    }
+    template = spec["template"]
+    assert template["metadata"]["name"] == "{{.name}}-platform"
+    assert template["spec"] == {
+        "project": "platform",
+        "source": {
+            "repoURL": REPO_URL,
+            "targetRevision": "main",
+            "path": "clusters/{{.name}}/platform",
+        },
+        "destination": {"server": "{{.server}}", "namespace": "platform"},
+        "syncPolicy": {
+            "automated": {"prune": True, "selfHeal": True},
+            "syncOptions": ["CreateNamespace=true"],
+            "retry": {"limit": 5, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"}},
+        },
+    }
+
+
+def test_services_never_take_the_hub(run_program: RunProgram) -> None:
+    spec = run_program("lab").object("ApplicationSet", "services", "hub").inputs["spec"]
+    clusters, git = spec["generators"][0]["matrix"]["generators"]
+    assert clusters["clusters"]["selector"] == {
+        "matchLabels": {"argocd.argoproj.io/secret-type": "cluster"},
+        "matchExpressions": [
+            {
+                "key": "environment",
+                "operator": "In",
+                "values": ["production", "staging", "dev"],
+            }
+        ],
+    }
+    assert git["git"]["directories"] == [
+        {"path": 'apps/*/overlays/{{index .metadata.labels "environment"}}'}
+    ]
+
+
+def test_a_set_of_a_directory(run_program: RunProgram) -> None:
+    config = example("dev")
+    config["fleet:applicationSets"].append(
+        {
+            "name": "addons-dev",
+            "layout": "directory",
+            "path": "addons/{{.name}}",
+            "application": "addons",
+            "namespace": "kube-addons",
+            "preserve": False,
+        }
+    )
+    spec = run_program("dev", config).object("ApplicationSet", "addons-dev", "hub").inputs["spec"]
+    assert spec["syncPolicy"]["preserveResourcesOnDeletion"] is False
+    assert spec["template"]["metadata"]["name"] == "{{.name}}-addons"
+    assert spec["template"]["spec"]["source"]["path"] == "addons/{{.name}}"
+    assert spec["template"]["spec"]["destination"]["namespace"] == "kube-addons"
+
+
+def test_bad_input_registers_nothing_and_shows_no_traceback(run_program: RunProgram) -> None:
+    config = example("lab")
+    block = config["fleet:spokes"][0]
+    block["enviroment"] = block.pop("environment")
+    with pytest.raises(
+        pulumi.RunError,
+        match=r'spokes\[0\]\.enviroment: unknown key; did you mean "environment"',
+    ):
+        run_program("lab", config)
