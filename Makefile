@@ -20,8 +20,8 @@ $(STAMP): requirements.txt requirements-dev.txt pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -e .
 	@touch $@
 
-lab: $(STAMP) ## a real fleet on this machine, deployed by Pulumi and handed over to Argo CD
-	@$(BIN)/fleet lab up
+lab: $(STAMP) ## a real fleet on this machine, deployed by Pulumi and handed over to Argo CD; TOPOLOGY=split: a stack per environment
+	@$(BIN)/fleet lab up $(if $(TOPOLOGY),--topology $(TOPOLOGY))
 
 lab-status: $(STAMP) ## what runs, and what is synced
 	@$(BIN)/fleet lab status

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from lab.home import LabHome
     from lab.processes import PartState
 
-STACK = "lab"
 NameArgument = Annotated[
     str, typer.Argument(help="The cluster's name, which is also its kubeconfig context.")
 ]
@@ -44,37 +43,44 @@ def up(
     timeout: Annotated[
         float, typer.Option(min=0, help="Give up waiting for the handover after so many seconds.")
     ] = 300,
+    topology: Annotated[
+        str,
+        typer.Option(
+            help="Of a new lab: `single`, one stack for all, or `split`, a stack for the hub and one per environment."
+        ),
+    ] = "",
 ) -> None:
-    """Start the lab, deploy the stack `lab` onto it, and watch until Argo CD has taken over.
+    """Start the lab, deploy its stacks onto it, and watch until Argo CD has taken over.
 
     Tools are taken from PATH or the cache, or built (the first time, half an hour). What runs already is left
     alone, what died is restarted: run it again at any time. The lab keeps running; FLEET_LAB names its folder,
-    FLEET_LAB_TTL how long it lives (12h).
+    FLEET_LAB_TTL how long it lives (12h). A lab keeps the topology that it was first started with.
 
     Exit codes: 0 all good; 1 something failed or isn't good yet (the end of the output says what).
 
-    Example:
+    Examples:
       fleet lab up
+      fleet lab up --topology split
 
     """
     out = console()
     with told_errors():
-        code = _up(out, timeout)
+        code = _up(out, timeout, topology or None)
     raise typer.Exit(code)
 
 
-def _up(out: Console, timeout: float) -> int:
+def _up(out: Console, timeout: float, topology: str | None) -> int:
     from lab.report import Reporter
     from lab.up import up as start
 
     reporter, home = Reporter(console(markup=True)), lab_home.home()
     with reporter.phase("tools", spinner=False):
         toolbox = lab_home.tools()
-    outcome = start(home, toolbox, reporter)
+    outcome = start(home, toolbox, reporter, topology=topology)
     lab_home.enter()
     begun = time.monotonic()
     # With a failed `pulumi up` not all can become good; the rest gets a moment to.
-    code = _fleet_status(wait=True, timeout=min(timeout, 30) if outcome.problems else timeout)
+    code = _fleet_status(out, home, wait=min(timeout, 30) if outcome.problems else timeout)
     _timings(out, {**reporter.timings, "handover": time.monotonic() - begun}, outcome.plugins)
     for problem in outcome.problems:
         out.print(problem, style="red")
@@ -134,7 +140,7 @@ def down(
 
 @lab_app.command(cls=PlainHelp)
 def status() -> None:
-    """Show the lab's processes, then the fleet as `fleet status` shows it.
+    """Show the lab's processes, then the fleet as `fleet status` shows it, for each of the lab's stacks.
 
     Exit codes: 0 all processes run and the fleet is good; 1 a process died or the fleet isn't good; 2 the hub
     can't be reached.
@@ -149,7 +155,7 @@ def status() -> None:
             fail("the lab is stopped; start it: fleet lab up", 1)
         died = _show_parts(out, home, parts)
         lab_home.enter()
-        code = _fleet_status()
+        code = _fleet_status(out, home)
     raise typer.Exit(code or (1 if died else 0))
 
 
@@ -182,14 +188,16 @@ def add_cluster(name: NameArgument) -> None:
         from lab.clusters import add_cluster as add
         from lab.context import Lab
         from lab.report import Reporter
+        from lab.topology import topology_of
 
         out = console()
         reporter = Reporter(console(markup=True))
         lab = Lab(lab_home.started_home(), lab_home.tools(), reporter)
         with reporter.phase(f"cluster {name}"):
             add(lab, name)
+        stack = topology_of(lab.home).stack_of("production")
         out.print(
-            f"\nNext: add it to stacks/Pulumi.{STACK}.yaml under fleet:spokes, then run `fleet lab up`:"
+            f"\nNext: add it to stacks/Pulumi.{stack}.yaml under fleet:spokes, then run `fleet lab up`:"
         )
         out.print(f"    - name: {name}\n      environment: production\n      region: us-west-2")
 
@@ -217,8 +225,20 @@ def remove_cluster(name: NameArgument, yes: YesOption = False) -> None:
         typer.echo(f"Removed {name}.")
 
 
-def _fleet_status(*, wait: bool = False, timeout: float = 300) -> int:
+def _fleet_status(out: Console, home: LabHome, *, wait: float | None = None) -> int:
+    """Show each stack's fleet, at once or, in `wait` seconds in all, once it is good; the worst exit code."""
     from fleet.status import show_status
     from lab.context import CHECKOUT
+    from lab.topology import topology_of
 
-    return show_status(STACK, wait=wait, timeout=timeout, root=CHECKOUT)
+    stacks = topology_of(home).stacks
+    end = time.monotonic() + (wait or 0)
+    worst = 0
+    for stack in stacks:
+        if len(stacks) > 1:
+            out.print()
+            out.print(heading(f"Stack {stack}"))
+        left = max(0.0, end - time.monotonic())
+        code = show_status(stack, wait=wait is not None, timeout=left, root=CHECKOUT)
+        worst = max(worst, code)
+    return worst

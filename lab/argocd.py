@@ -10,12 +10,12 @@ from pathlib import Path
 import httpx
 
 from lab import argocd_login
-from lab.clusters import HUB
 from lab.context import Lab
 from lab.errors import LabError
 from lab.home import write_private
 from lab.kube import KubeApi, service_account_kubeconfig
 from lab.processes import Part
+from lab.topology import HUB
 from lab.workload_settings import settings_of
 
 NAMESPACE = "argocd"
@@ -170,7 +170,8 @@ def _server(lab: Lab, env: dict[str, str], kubeconfig: str) -> tuple[Part, str]:
         "--insecure",
         "--dex-server=http://127.0.0.1:1",  # none: the lab has no single sign-on
     ]
-    return _argocd(lab, SERVER, flags, env), f"http://127.0.0.1:{port}/healthz"
+    part = _argocd(lab, SERVER, flags, env | _own_cluster(kubeconfig))
+    return part, f"http://127.0.0.1:{port}/healthz"
 
 
 def _controller(lab: Lab, env: dict[str, str], kubeconfig: str) -> tuple[Part, str]:
@@ -182,7 +183,8 @@ def _controller(lab: Lab, env: dict[str, str], kubeconfig: str) -> tuple[Part, s
         "--self-heal-backoff-timeout-seconds=1",
         "--self-heal-backoff-cap-seconds=5",
     ]
-    return _argocd(lab, CONTROLLER, flags, env), f"http://127.0.0.1:{metrics}/healthz"
+    part = _argocd(lab, CONTROLLER, flags, env | _own_cluster(kubeconfig))
+    return part, f"http://127.0.0.1:{metrics}/healthz"
 
 
 def _application_sets(lab: Lab, env: dict[str, str], kubeconfig: str) -> tuple[Part, str]:
@@ -199,8 +201,14 @@ def _application_sets(lab: Lab, env: dict[str, str], kubeconfig: str) -> tuple[P
         f"--probe-addr=127.0.0.1:{probe}",
         f"--webhook-addr=127.0.0.1:{webhook}",
     ]
-    part = _argocd(lab, name, flags, env | {"KUBECONFIG": kubeconfig})
-    return part, f"http://127.0.0.1:{metrics}/metrics"  # its /healthz never answers
+    return _argocd(
+        lab, name, flags, env | _own_cluster(kubeconfig)
+    ), f"http://127.0.0.1:{metrics}/metrics"  # its /healthz never answers
+
+
+def _own_cluster(kubeconfig: str) -> dict[str, str]:
+    """Make https://kubernetes.default.svc the hub: outside a pod, Argo CD would not find its own cluster."""
+    return {"KUBECONFIG": kubeconfig, "ARGOCD_FAKE_IN_CLUSTER": "true"}
 
 
 def _client_flags(lab: Lab, kubeconfig: str) -> list[str]:

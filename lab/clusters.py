@@ -12,17 +12,15 @@ from typing import Any
 
 import yaml
 
-from lab import control_plane
+from lab import control_plane, exec_credential
 from lab.context import Lab
 from lab.errors import LabError
 from lab.home import LabHome, write_private
 from lab.kube import KubeApi, api_part, certificate_user, kubeconfig, tls_client
 from lab.lock import locked
 from lab.pki import cluster_pki, server_pki
+from lab.topology import HUB, topology_of
 
-HUB = "hub"
-CLUSTERS = (HUB, "prod-us-east-1", "prod-eu-west-1", "staging")
-"""What a new lab has."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
 _BOOT_SECONDS = 120
 
@@ -32,7 +30,7 @@ def cluster_names(home: LabHome) -> list[str]:
     try:
         names: list[str] = json.loads(home.clusters.read_text())
     except FileNotFoundError:
-        return list(CLUSTERS)
+        return list(topology_of(home).clusters)
     return names
 
 
@@ -44,6 +42,7 @@ def boot(lab: Lab, names: Sequence[str] | None = None) -> None:
     names = cluster_names(lab.home) if names is None else names
     for name in names:
         cluster_pki(lab.home, name)
+    exec_credential.place(lab.home)
     _boot_etcd(lab)
     with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
         for done in [pool.submit(_boot_cluster, lab, name) for name in names]:
@@ -107,6 +106,8 @@ def _boot_cluster(lab: Lab, cluster: str) -> None:
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         manager = f"kube-controller-manager-{cluster}"
         lab.processes.wait_ready(manager, lambda: api.get(account) is not None, 60)
+        for path, body in exec_credential.access():  # in a namespace that is there by now
+            api.apply(path, body)
         node = f"/api/v1/nodes/{_node(cluster)}"
         lab.processes.wait_ready(f"kwok-{cluster}", lambda: _is_ready(api.get(node)), 60)
 

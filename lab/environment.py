@@ -6,20 +6,21 @@ import os
 import sys
 from pathlib import Path
 
-from lab import argocd_login, forge, pulumi_plugins, vault
+from lab import argocd_login, chart_repo, exec_credential, forge, pulumi_plugins, vault
 from lab.home import LabHome
 from lab.toolchain import Toolbox
+from lab.topology import topology_of
 
 PASSPHRASE = "fleet-lab"  # noqa: S105 - no secret: the lab's state never leaves this machine
-"""Of the lab's stack; its salt is in ``stacks/Pulumi.lab.yaml``."""
-STACK = "lab"
+"""Of the lab's stacks; each one's salt is in its stack file."""
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
 def variables(home: LabHome, toolbox: Toolbox) -> dict[str, str]:
     """The variables to set over one's own environment, once the lab was started.
 
-    Among them are OpenBao's root token and PATH, which goes on with the caller's PATH.
+    Among them are OpenBao's root token and PATH, which goes on with the caller's PATH. Of several stacks,
+    ``PULUMI_STACK`` is the first.
     """
     address, authority = vault.address(home), vault.authority_file(home)
     token = vault.root_token(home)
@@ -30,13 +31,16 @@ def variables(home: LabHome, toolbox: Toolbox) -> dict[str, str]:
         "FLEET_ARGOCD_MANIFEST": str(toolbox.share("argocd") / "install.yaml"),
         "FLEET_EXTERNAL_SECRETS_CRDS": str(toolbox.share("external-secrets") / "crds.yaml"),
         "FLEET_EXTERNAL_SECRETS_CHART": str(toolbox.share("external-secrets") / "chart"),
+        "FLEET_EXTERNAL_SECRETS_VERSION": chart_repo.version(toolbox),
+        "FLEET_CHART_REPO": chart_repo.url(home),
+        "FLEET_EXEC_PLUGIN": str(exec_credential.program(home)),
         **{f"{product}_ADDR": address for product in ("VAULT", "BAO")},
         **{f"{product}_CACERT": authority for product in ("VAULT", "BAO")},
         **{f"{product}_TOKEN": token for product in ("VAULT", "BAO")},
         "ARGOCD_CONFIG_DIR": str(argocd_login.config_folder(home)),
         "PULUMI_HOME": str(home.pulumi_home),
         "PULUMI_BACKEND_URL": f"file://{home.pulumi_state}",
-        "PULUMI_STACK": STACK,
+        "PULUMI_STACK": topology_of(home).stacks[0],
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_REGISTRY_RESOLVE": "true",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import os
 import re
@@ -89,14 +90,16 @@ def boot(lab: Lab, *, source: Path = SOURCE, hooks: tuple[str, ...] = ()) -> Non
 def _part(lab: Lab) -> Part:
     port = lab.port(PART, of=PART)
     folder = lab.home.gitea
-    config = folder / "app.ini"
-    write_private(config, _render(_settings(lab, port)))
+    config, settings = folder / "app.ini", _render(_settings(lab, port))
+    write_private(config, settings)
     command: list[str | Path] = [
         *(lab.toolbox.bin("gitea"), "web"),
         *(f"--config={config}", f"--work-path={folder}"),
     ]
+    # the settings stand in the file, so a digest of them is told here, where a change must restart it
+    digest = hashlib.sha256(settings.encode()).hexdigest()
     # Gitea writes into git's global configuration: that of git-home, by its own HOME_PATH
-    env = lab.base_env(GIT_CONFIG_NOSYSTEM="1", FLEET_LAB_PORT=str(port))
+    env = lab.base_env(GIT_CONFIG_NOSYSTEM="1", FLEET_LAB_SETTINGS=digest)
     return Part(name=PART, command=command, env=env, cwd=folder)
 
 
@@ -138,7 +141,7 @@ def _settings(lab: Lab, port: int) -> dict[str, dict[str, str]]:
         "queue": {"TYPE": "channel"},
         "session": {"PROVIDER": "memory"},
         "actions": {"ENABLED": "false"},
-        "packages": {"ENABLED": "false"},
+        "packages": {"ENABLED": "true"},
         "log": {"MODE": "console", "LEVEL": "Warn", "ROOT_PATH": str(folder / "log")},
     }
 

@@ -89,6 +89,11 @@ class LabHome:
         return self.root / "clusters.json"
 
     @property
+    def topology(self) -> Path:
+        """The name of the lab's topology."""
+        return self.root / "topology"
+
+    @property
     def plugins(self) -> Path:
         """Which Pulumi plugins the last start chose."""
         return self.root / "plugins.json"
@@ -117,6 +122,11 @@ class LabHome:
     def external_secrets(self) -> Path:
         """The kubeconfigs of the External Secrets controllers."""
         return self.root / "external-secrets"
+
+    @property
+    def bin(self) -> Path:
+        """Programs of this lab's own."""
+        return self.root / "bin"
 
     @property
     def pulumi_home(self) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lab import (
     argocd,
+    chart_repo,
     clusters,
     control_plane,
     deployment,
@@ -29,6 +30,7 @@ from lab.processes import Part, PartState, Processes
 from lab.report import Reporter
 from lab.shutdown import down
 from lab.toolchain import Toolbox
+from lab.topology import HUB, settle, topology_of
 
 __all__ = ["Outcome", "boot", "deploy", "down", "parts", "run_controllers", "status", "up"]
 
@@ -41,7 +43,6 @@ class Outcome:
     """Seconds per phase."""
     plugins: list[tuple[str, str, str]]
     """Pulumi plugins: name, version, ``official`` or ``lab``."""
-    deployment: deployment.Run
     problems: list[str] = field(default_factory=list)
     """What did not work, in words; empty where all did."""
 
@@ -51,26 +52,41 @@ class Outcome:
         return not self.problems
 
 
-def up(home: LabHome, toolbox: Toolbox, reporter: Reporter, *, owner: int | None = None) -> Outcome:
-    """Boot the lab's parts, run ``pulumi up``, start the controllers.
+def up(
+    home: LabHome,
+    toolbox: Toolbox,
+    reporter: Reporter,
+    *,
+    topology: str | None = None,
+    owner: int | None = None,
+) -> Outcome:
+    """Boot the lab's parts, run ``pulumi up`` for each stack of its topology, start the controllers.
 
-    What runs is left alone, what died is restarted. With ``owner``, the lab ends when that
-    process does. Raises :class:`LabError` where the parts can't be started; a failed deployment
-    is told in the outcome.
+    What runs is left alone, what died is restarted. ``topology`` is for a new lab; one that was started before keeps
+    its own. With ``owner``, the lab ends when that process does. Raises :class:`LabError` where the parts can't be
+    started; a failed deployment is told in the outcome.
     """
-    boot(home, toolbox, reporter, owner=owner)
-    run, problems = deploy(home, toolbox, reporter)
+    boot(home, toolbox, reporter, topology=topology, owner=owner)
+    problems = deploy(home, toolbox, reporter)
     try:
         run_controllers(home, toolbox, reporter)
     except LabError as error:
         problems.append(str(error))
-    return Outcome(dict(reporter.timings), environment.plugins(home), run, problems)
+    return Outcome(dict(reporter.timings), environment.plugins(home), problems)
 
 
-def boot(home: LabHome, toolbox: Toolbox, reporter: Reporter, *, owner: int | None = None) -> None:
+def boot(
+    home: LabHome,
+    toolbox: Toolbox,
+    reporter: Reporter,
+    *,
+    topology: str | None = None,
+    owner: int | None = None,
+) -> None:
     """Start clusters, OpenBao and the forge at once, and choose the Pulumi plugins."""
     lab = Lab(home.create(), toolbox, reporter)
     with locked(home):
+        settle(home, topology)
         _start_janitor(lab, owner)
         hooks = argocd.webhooks(lab)
         _together(
@@ -78,37 +94,45 @@ def boot(home: LabHome, toolbox: Toolbox, reporter: Reporter, *, owner: int | No
             {
                 "clusters": lambda: clusters.boot(lab),
                 "OpenBao": lambda: vault.boot(lab),
-                "git forge": lambda: forge.boot(lab, hooks=hooks),
+                "git forge": lambda: _boot_forge(lab, hooks),
                 "Pulumi plugins": lambda: _choose_plugins(lab),
             },
         )
 
 
-def deploy(home: LabHome, toolbox: Toolbox, reporter: Reporter) -> tuple[deployment.Run, list[str]]:
-    """Run ``pulumi up``; returns how it ended and what went wrong."""
-    with reporter.phase("pulumi up", spinner=False):
-        run = deployment.up(home, toolbox)
-    failed = f"'pulumi up' failed with exit code {run.exit_code}; its output above says why"
-    return run, [failed] if run.exit_code else []
+def deploy(home: LabHome, toolbox: Toolbox, reporter: Reporter) -> list[str]:
+    """Run ``pulumi up`` for the stacks of the lab's topology; returns what went wrong.
+
+    What the hub has runs before the stacks that join it are deployed, as it does where they are deployed another day.
+    """
+    first, *others = topology_of(home).waves
+    problems = deployment.up(home, toolbox, first, reporter)
+    for wave in others:
+        if not problems:
+            try:
+                _start_controllers(Lab(home, toolbox, reporter))
+            except LabError as error:
+                problems.append(str(error))
+        if problems:
+            return [*problems, f"not deployed, because of that: {', '.join(wave)}"]
+        problems = deployment.up(home, toolbox, wave, reporter)
+    return problems
 
 
 def run_controllers(home: LabHome, toolbox: Toolbox, reporter: Reporter) -> None:
-    """Start Argo CD's controllers and External Secrets, by what ``pulumi up`` made for them."""
+    """Start Argo CD's controllers and External Secrets, by what ``pulumi up`` made for them.
+
+    Where Argo CD brings External Secrets to a spoke, that is waited for.
+    """
     lab = Lab(home, toolbox, reporter)
+    started = _start_controllers(lab)
     with locked(home):
-        _together(
-            reporter,
-            {
-                "Argo CD": lambda: argocd.boot(lab),
-                "External Secrets": lambda: _boot_external_secrets(lab),
-            },
-        )
+        _finish_external_secrets(lab, started)
 
 
 def parts(home: LabHome) -> list[str]:
     """The names of all parts that the lab should have."""
     names = clusters.cluster_names(home)
-    spokes = [name for name in names if name != clusters.HUB]
     return [
         janitor.PART,
         control_plane.ETCD,
@@ -116,7 +140,7 @@ def parts(home: LabHome) -> list[str]:
         vault.PART,
         forge.PART,
         *argocd.PARTS,
-        *(external_secrets.part_name(spoke) for spoke in spokes),
+        *external_secrets.part_names(home),
     ]
 
 
@@ -142,12 +166,43 @@ def _together(reporter: Reporter, phases: dict[str, Callable[[], object]]) -> No
         raise errors[0]
 
 
-def _boot_external_secrets(lab: Lab) -> None:
-    started: Sequence[str] = external_secrets.boot(lab)
-    spokes = [name for name in clusters.cluster_names(lab.home) if name != clusters.HUB]
-    if missing := [spoke for spoke in spokes if spoke not in started]:
+def _start_controllers(lab: Lab) -> list[str]:
+    """Start what can be started now; returns the clusters on which External Secrets runs."""
+    started: list[str] = []
+    with locked(lab.home):
+        _together(
+            lab.reporter,
+            {
+                "Argo CD": lambda: argocd.boot(lab),
+                "External Secrets": lambda: started.extend(external_secrets.boot(lab)),
+            },
+        )
+    return started
+
+
+def _boot_forge(lab: Lab, hooks: tuple[str, ...]) -> None:
+    forge.boot(lab, hooks=hooks)
+    chart_repo.publish(lab)
+
+
+def _finish_external_secrets(lab: Lab, started: Sequence[str]) -> None:
+    """See to the spokes that have no External Secrets yet: Argo CD may be bringing it."""
+    names = clusters.cluster_names(lab.home)
+    missing = [name for name in names if name != HUB and name not in started]
+    if not missing:
+        return
+    late: list[str] = []
+    by_argocd = external_secrets.delivered_by_argocd(lab)
+    if coming := [name for name in missing if name in by_argocd]:
+        with lab.reporter.phase(f"External Secrets on {', '.join(coming)}, by Argo CD"):
+            late = external_secrets.await_delivery(lab, coming)
+    if late:
         lab.reporter.note(
-            f"no External Secrets on {', '.join(missing)}: no stack has made it a spoke yet"
+            f"Argo CD has not brought External Secrets to {', '.join(late)} yet; once it has, run 'fleet lab up'"
+        )
+    if strangers := [name for name in missing if name not in coming]:
+        lab.reporter.note(
+            f"no External Secrets on {', '.join(strangers)}: no stack has made it a spoke yet"
         )
 
 

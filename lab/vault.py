@@ -1,4 +1,4 @@
-"""OpenBao, the lab's Vault: persistent, unsealed at each start, a namespace per environment."""
+"""OpenBao, the lab's Vault: persistent, unsealed at each start, a namespace per environment and one for the hub."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from lab.processes import Part
 
 PART = "openbao"
 ENVIRONMENTS = ("production", "staging", "dev")
+HUB = "hub"
+"""The namespace for what only the hub reads: the credentials of spokes."""
 MOUNT = "secret"
 SEED = "payment-service/db"
 """The one secret that every environment starts with, made up at the first boot."""
@@ -42,13 +44,13 @@ def root_token(home: LabHome) -> str:
     return str(_credentials(home)["root_token"])
 
 
-def client(home: LabHome, environment: str | None = None) -> hvac.Client:
-    """An administrator's client, at the root or in an environment's namespace."""
-    return _client(home, root_token(home), environment)
+def client(home: LabHome, namespace: str | None = None) -> hvac.Client:
+    """An administrator's client, at the root or in a namespace."""
+    return _client(home, root_token(home), namespace)
 
 
 def boot(lab: Lab, environments: Sequence[str] = ENVIRONMENTS) -> None:
-    """Start OpenBao, initialise it once, unseal it, and see to the environments.
+    """Start OpenBao, initialise it once, unseal it, and see to the namespaces of the environments and the hub.
 
     A secret that is there stays as it is. Raises :class:`LabError`.
     """
@@ -61,9 +63,11 @@ def boot(lab: Lab, environments: Sequence[str] = ENVIRONMENTS) -> None:
             write_private(_credentials_file(lab.home), json.dumps(made))
         unseal(lab.home)
         lab.processes.wait_ready(PART, lambda: _is_active(http), 60)
-    with _telling("set up its environments"):
+    with _telling("set up its namespaces"):
+        _ensure_mount(lab.home, HUB)
         for environment in environments:
-            _ensure_environment(lab.home, environment)
+            _ensure_mount(lab.home, environment)
+            _ensure_seed(lab.home, environment)
 
 
 def unseal(home: LabHome) -> None:
@@ -114,13 +118,17 @@ def _part(lab: Lab) -> Part:
     return Part(name=PART, command=command, env=env)
 
 
-def _ensure_environment(home: LabHome, environment: str) -> None:
+def _ensure_mount(home: LabHome, namespace: str) -> None:
     root = client(home)
-    if f"{environment}/" not in _namespaces(root):
-        root.sys.create_namespace(environment)
-    own = client(home, environment)
+    if f"{namespace}/" not in _namespaces(root):
+        root.sys.create_namespace(namespace)
+    own = client(home, namespace)
     if f"{MOUNT}/" not in own.sys.list_mounted_secrets_engines()["data"]:
         own.sys.enable_secrets_engine("kv", path=MOUNT, options={"version": "2"})
+
+
+def _ensure_seed(home: LabHome, environment: str) -> None:
+    own = client(home, environment)
     content = {"username": "payment-service", "password": secrets.token_urlsafe(24)}
     end = time.monotonic() + 20
     while True:  # a kv-v2 mount takes writes only some moments after it was made

@@ -85,7 +85,9 @@ def ensure(
     if not all(found.values()):
         with cache.locked(console):
             _make([tool for tool in wanted if found[tool.name] is None], cache, console, found)
-    return Toolbox({name: spot for name, spot in found.items() if spot is not None})
+    toolbox = Toolbox({name: spot for name, spot in found.items() if spot is not None})
+    _set_beside(toolbox)
+    return toolbox
 
 
 def at_hand(tool: Tool, cache: Cache) -> Found | None:
@@ -94,6 +96,23 @@ def at_hand(tool: Tool, cache: Cache) -> Found | None:
         return outside
     entry = cache.find(tool)
     return Found(tool, entry / "bin", _made_version(tool, entry), "cache") if entry else None
+
+
+def _set_beside(toolbox: Toolbox) -> None:
+    """Link a tool into the folder of the one that it belongs beside, where both are the cache's.
+
+    At each run, the Pulumi CLI warns of a language plugin that is anywhere else.
+    """
+    for spot in toolbox.tools.values():
+        base = toolbox.tools.get(spot.tool.beside or "")
+        if base is None or base.outside or spot.outside:
+            continue
+        link = base.folder / spot.tool.command
+        target = Path(os.path.relpath(spot.folder / spot.tool.command, base.folder))
+        if not link.is_symlink() or link.readlink() != target:
+            new = link.with_name(f".{link.name}.{os.getpid()}")
+            new.symlink_to(target)
+            new.replace(link)
 
 
 def _select(names: Sequence[str] | None) -> list[Tool]:

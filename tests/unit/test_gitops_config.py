@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
+from lab.topology import TOPOLOGIES
+
 CHECKOUT = Path(__file__).parents[2]
 REPO = CHECKOUT / "lab" / "gitops-config"
-TAGS = {"staging": "v2.3.1-rc.1", "production": "v2.3.0"}
+TAGS = {"dev": "v2.4.0-alpha.2", "staging": "v2.3.1-rc.1", "production": "v2.3.0"}
 SERVICES = ("auth-service", "notification-service", "payment-service")
-# The lab's spokes of stacks/Pulumi.lab.yaml, and the one that the e2e tests onboard later.
-ONBOARDED_LATER = "prod-us-west-2"
 
 KUSTOMIZATIONS = sorted(REPO.rglob("kustomization.yaml"))
 MANIFESTS = sorted(path for path in REPO.rglob("*.yaml") if path.name != "kustomization.yaml")
@@ -45,9 +45,10 @@ def _built(kustomization: Path) -> Iterator[dict[str, Any]]:
 
 
 def _spokes() -> list[dict[str, Any]]:
-    config = _load(CHECKOUT / "stacks" / "Pulumi.lab.yaml")["config"]
-    spokes: list[dict[str, Any]] = config["fleet:spokes"]
-    return spokes
+    """The spokes of every stack of the lab, each once for every stack that has it."""
+    stacks = [stack for topology in TOPOLOGIES.values() for stack in topology.stacks]
+    files = [CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml" for stack in stacks]
+    return [spoke for file in files for spoke in _load(file)["config"].get("fleet:spokes", [])]
 
 
 def test_three_top_folders_and_nothing_else() -> None:
@@ -171,7 +172,7 @@ def test_no_secret_is_in_git() -> None:
 
 def test_every_spoke_of_the_lab_has_its_directory() -> None:
     directories = {path.name for path in (REPO / "clusters").iterdir()}
-    assert directories == {spoke["name"] for spoke in _spokes()} | {ONBOARDED_LATER}
+    assert directories == {spoke["name"] for spoke in _spokes()}
 
 
 @pytest.mark.parametrize("spoke", _spokes(), ids=lambda spoke: spoke["name"])

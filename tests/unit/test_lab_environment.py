@@ -8,14 +8,21 @@ from pathlib import Path
 import pytest
 
 from lab import environment, pulumi_plugins, vault
+from lab.context import CHECKOUT
 from lab.errors import LabError
 from lab.home import LabHome, write_private
-from lab.toolchain import Toolbox
+from lab.toolchain import Found, Toolbox
 from lab.toolchain.cache import Cache
+from lab.toolchain.catalogue import TOOLS
+from lab.topology import TOPOLOGIES, settle
 
 
 class FakeToolbox(Toolbox):
     """Folders without tools."""
+
+    def __init__(self) -> None:
+        known = next(tool for tool in TOOLS if tool.name == "external-secrets")
+        super().__init__({known.name: Found(known, Path("/tools/a/bin"), "0.19.2", "cache")})
 
     def share(self, tool: str) -> Path:
         return Path("/tools") / tool / "share"
@@ -55,12 +62,27 @@ def choose(home: LabHome, cache: Cache) -> dict[str, str]:
     return {plugin.name: plugin.origin for plugin in chosen}
 
 
-def test_the_stack_files_variables_are_all_there(home: LabHome) -> None:
+@pytest.mark.parametrize("name", [one for kind in TOPOLOGIES.values() for one in kind.stacks])
+def test_the_stack_files_variables_are_all_there(home: LabHome, name: str) -> None:
     found = environment.variables(home, FakeToolbox())
-    stack = (Path(environment.__file__).parents[1] / "stacks" / "Pulumi.lab.yaml").read_text()
+    stack = (CHECKOUT / "stacks" / f"Pulumi.{name}.yaml").read_text()
     used = {part.split("}")[0] for part in stack.split("${")[1:]} - {"NAME"}
     assert used
     assert used <= set(found)
+
+
+@pytest.mark.parametrize(("topology", "stack"), [("single", "lab"), ("split", "hub")])
+def test_pulumi_starts_with_the_first_stack(home: LabHome, topology: str, stack: str) -> None:
+    settle(home, topology)
+    assert environment.variables(home, FakeToolbox())["PULUMI_STACK"] == stack
+
+
+def test_the_chart_repository_and_the_credential_plugin_are_this_labs(home: LabHome) -> None:
+    found = environment.variables(home, FakeToolbox())
+    forge = found["FLEET_GITOPS_REPO"].removesuffix("/platform/gitops-config.git")
+    assert found["FLEET_CHART_REPO"] == f"{forge}/api/packages/platform/helm"
+    assert found["FLEET_EXTERNAL_SECRETS_VERSION"] == "0.19.2"
+    assert found["FLEET_EXEC_PLUGIN"].startswith(f"{home.root}/")
 
 
 def test_vault_and_bao_agree(home: LabHome) -> None:

@@ -183,6 +183,22 @@ def test_tool_with_data_is_never_taken_from_path(
     assert toolbox.share("kwok").is_dir()
 
 
+def test_the_caches_language_host_stands_beside_the_caches_pulumi(
+    path: Path, cache: Cache, console: Console, installs: list[str]
+) -> None:
+    names = ["pulumi", "pulumi-language-python"]
+    for _ in range(2):
+        toolbox = ensure(names, console=console, cache=cache)
+        beside = toolbox.bin("pulumi").parent / "pulumi-language-python"
+        assert beside.resolve() == toolbox.bin("pulumi-language-python").resolve()
+
+    executable(path / "pulumi", "echo v3.260.1")
+    beside.unlink()
+    ensure(names, console=console, cache=cache)
+    assert not beside.exists()
+    assert not (path / "pulumi-language-python").exists(), "nothing is put into a person's folder"
+
+
 def test_language_host_is_taken_only_from_beside_an_accepted_pulumi(
     path: Path, cache: Cache, console: Console, installs: list[str]
 ) -> None:
