@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 from fleet import __version__
+from fleet.credential import credential
 from fleet.lab import lab_app
-from fleet.options import JsonOption, PlainHelp, fail
+from fleet.options import JsonOption, PlainHelp, StackOption, chosen_stack, fail, stack_names
 from fleet.recover import recover
-from stacks import StackError, load_file, stack_files
+from stacks import Fleet, StackError, load_file, neighbours
 
 app = typer.Typer(
     name="fleet",
     help="Watch over a hub-and-spoke GitOps fleet: check its stack files, see whether Argo CD has taken over, "
-    "recover after a killed `pulumi up`, and run a whole fleet on this machine (the lab).",
+    "renew credentials, recover after a killed `pulumi up`, and run a whole fleet on this machine (the lab).",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -24,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.add_typer(lab_app, name="lab")
+app.command("credential", cls=PlainHelp)(credential)
 app.command("recover", cls=PlainHelp)(recover)
 
 
@@ -47,9 +49,7 @@ def root(
 
 @app.command(cls=PlainHelp)
 def status(
-    stack: Annotated[
-        str, typer.Option("--stack", "-s", help="The stack: stacks/Pulumi.<stack>.yaml.")
-    ] = "lab",
+    stack: StackOption = "",
     wait: Annotated[
         bool, typer.Option("--wait", help="Keep asking until all is good, or the time is up.")
     ] = False,
@@ -64,25 +64,30 @@ def status(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Has Argo CD taken over? Asks the hub and every spoke through their kubeconfig contexts.
+    """Has Argo CD taken over? Asks the hub and the spokes through their kubeconfig contexts.
 
-    Good means all of it:
-      the hub answers, and the stack's ApplicationSets exist without an error;
-      for every spoke an ApplicationSet selects, its Application exists (layout platform: <spoke>-platform;
-      layout services: at least one), and every Application is Synced to a revision and Healthy;
-      every spoke answers, its ClusterSecretStore vault-backend and all its ExternalSecrets are Ready.
+    Good means all of it, for this stack's spokes and sets, whatever else the hub has:
+      the hub answers and has Argo CD, and the stack's ApplicationSets exist without an error;
+      for every spoke that an ApplicationSet selects, its Application exists (layout services: at least one), and
+      every Application is Synced to a revision and Healthy;
+      every spoke answers, and its ClusterSecretStores and all its ExternalSecrets are Ready;
+      on the hub, the stores that spokes' credentials come from and this stack's ExternalSecrets are Ready.
+    Spokes that Pulumi doesn't talk to are "not asked" here either: their Applications tell. Spokes in quarantine are
+    shown, and don't count.
 
     Exit codes: 0 all good; 1 not (yet) good; 2 bad input, or the hub can't be reached.
 
     Examples:
-      fleet status                            the stack `lab`
+      fleet status                            the stack of $PULUMI_STACK, or the only one
       fleet status --stack prod --wait        after `pulumi up`: until the handover is done
       fleet status --json | jq '.problems'
 
     --json prints one object with the keys schema (1), stack, checkedAt, good, hub {context, reachable, version,
-    error}, applicationSets [{name, present, error}], spokes [{name, environment, good, reachable, version, error,
-    store {ready, message}, secrets [{name, ready, message}], applications {good, total}}], applications [{name,
-    spoke, applicationSet, good, sync, health, revision, message}] and problems [{where, message}].
+    error, stores [{name, ready, message}], credentials [{name, ready, message}]}, applicationSets [{name, present,
+    error}], spokes [{name, environment, quarantine (why, or ""), good, asked, reachable, version, error,
+    store {ready, message} (of all stores), stores [{name, ready, message}], secrets [{name, ready, message}],
+    applications {good, total}}], applications [{name, spoke, applicationSet, good, sync, health, revision, message}]
+    and problems [{where, message}].
 
     """
     # Imported late: `--help` needs neither rich's tables nor the cluster clients.
@@ -90,7 +95,7 @@ def status(
 
     raise typer.Exit(
         show_status(
-            stack,
+            chosen_stack(stack).rpartition("/")[2],
             wait=wait,
             timeout=timeout,
             interval=interval,
@@ -103,55 +108,87 @@ def status(
 @app.command(cls=PlainHelp)
 def check(
     stack: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--stack",
             "-s",
-            help="Check only stacks/Pulumi.<stack>.yaml; default: every stack file.",
+            help="Check only stacks/Pulumi.<stack>.yaml; may be given again; default: every stack file.",
         ),
-    ] = "",
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check the stack files without asking any cluster: keys, names, environments, contexts, selectors.
 
+    Stacks that name the same hub are also held against each other: two that install Argo CD, a spoke's name or
+    server or a set's name in two of them, a set that would take another stack's spokes. Where some are alternatives
+    for one hub, as the lab's single stack and its split ones are, name those that belong together.
+
     Every error is one line: file and line, the path in it, what is wrong, and what to write instead. ${NAME} in a
-    stack file is an environment variable and must be set, and the kubeconfig contexts must exist; for the stack
-    `lab`, run it as `fleet lab run -- fleet check`.
+    stack file is an environment variable and must be set, and the kubeconfig contexts must exist; for the lab's own
+    stacks, run it as `fleet lab run -- fleet check`.
 
     Exit codes: 0 all stack files are good; 2 at least one is not.
 
     Examples:
       fleet check
       fleet check --stack prod --json
+      fleet check -s hub -s production -s staging      these, and against each other
 
-    --json prints one object: ok, and stacks [{stack, file, ok, spokes, applicationSets,
+    --json prints one object: ok, and stacks [{stack, file, ok, spokes, applicationSets, quarantine {spoke: why},
     problems [{path, line, message}]}].
 
     """
-    names = (
-        [stack] if stack else [path.name[len("Pulumi.") : -len(".yaml")] for path in stack_files()]
-    )
+    names = stack or stack_names()
     if not names:
         fail(
             "no stack files here: expected stacks/Pulumi.<stack>.yaml; run this in the project's folder"
         )
-    reports = [_check_one(name, quiet=as_json) for name in names]
-    good = all(report["ok"] for report in reports)
+    fleets: dict[str, Fleet] = {}
+    errors: dict[str, StackError] = {}
+    for name in names:
+        try:
+            fleets[name] = load_file(name)
+        except StackError as error:
+            errors[name] = error
+    for name, problems in neighbours.problems(fleets).items():
+        errors[name] = StackError(_file(name), problems)
     if as_json:
-        typer.echo(json.dumps({"ok": good, "stacks": reports}, indent=2))
-    raise typer.Exit(0 if good else 2)
+        reports = [_report(name, fleets.get(name), errors.get(name)) for name in names]
+        typer.echo(json.dumps({"ok": not errors, "stacks": reports}, indent=2))
+    else:
+        for name in names:
+            _say(name, fleets.get(name), errors.get(name))
+    raise typer.Exit(2 if errors else 0)
 
 
-def _check_one(stack: str, *, quiet: bool) -> dict[str, object]:
-    report: dict[str, object] = {"stack": stack, "file": f"stacks/Pulumi.{stack}.yaml"}
-    try:
-        fleet = load_file(stack)
-    except StackError as error:
-        problems = [{"path": p.path, "line": p.line, "message": p.message} for p in error.problems]
-        if not quiet:
-            typer.echo(str(error), err=True)
-        return {**report, "ok": False, "spokes": 0, "applicationSets": 0, "problems": problems}
-    spokes, sets = len(fleet.spokes), len(fleet.application_sets)
-    if not quiet:
-        typer.echo(f"{report['file']}: ok: {spokes} spokes, {sets} ApplicationSets")
-    return {**report, "ok": True, "spokes": spokes, "applicationSets": sets, "problems": []}
+def _file(stack: str) -> str:
+    return f"stacks/Pulumi.{stack}.yaml"
+
+
+def _say(stack: str, fleet: Fleet | None, error: StackError | None) -> None:
+    if error:
+        typer.echo(str(error), err=True)
+    elif fleet:
+        spokes, sets = len(fleet.spokes), len(fleet.application_sets)
+        typer.echo(f"{_file(stack)}: ok: {spokes} spokes, {sets} ApplicationSets")
+        for name, why in _quarantined(fleet).items():
+            typer.echo(f"  {name} is in quarantine: {why}")
+
+
+def _quarantined(fleet: Fleet) -> dict[str, str]:
+    return {spoke.name: spoke.quarantine for spoke in fleet.spokes if spoke.quarantine}
+
+
+def _report(stack: str, fleet: Fleet | None, error: StackError | None) -> dict[str, object]:
+    return {
+        "stack": stack,
+        "file": _file(stack),
+        "ok": not error,
+        "spokes": len(fleet.spokes) if fleet else 0,
+        "applicationSets": len(fleet.application_sets) if fleet else 0,
+        "quarantine": _quarantined(fleet) if fleet else {},
+        "problems": [
+            {"path": p.path, "line": p.line, "message": p.message}
+            for p in (error.problems if error else ())
+        ],
+    }

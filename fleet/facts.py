@@ -25,6 +25,20 @@ class Application:
 
 
 @dataclass(frozen=True)
+class Readiness:
+    """A ClusterSecretStore by its name, or an ExternalSecret as `<namespace>/<name>`: is it Ready, and why not."""
+
+    name: str
+    ready: bool
+    message: str = ""
+
+    @property
+    def trouble(self) -> str:
+        """What to say of it where it isn't Ready."""
+        return f"{self.name}: {self.message or 'not Ready yet'}"
+
+
+@dataclass(frozen=True)
 class Hub:
     """What the hub says. `error` is empty exactly when everything asked for could be read."""
 
@@ -35,15 +49,10 @@ class Hub:
     applications: tuple[Application, ...] = ()
     application_sets: Mapping[str, str] | None = None
     """ApplicationSet name → its error, empty when it has none; None when they could not be read."""
-
-
-@dataclass(frozen=True)
-class ExternalSecret:
-    """One ExternalSecret on a spoke; `name` is `<namespace>/<name>`."""
-
-    name: str
-    ready: bool
-    message: str = ""
+    stores: tuple[Readiness, ...] = ()
+    """The ClusterSecretStores on the hub that spokes' credentials come from."""
+    credentials: tuple[Readiness, ...] = ()
+    """The ExternalSecrets on the hub that make this stack's cluster Secrets."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,7 @@ class Spoke:
     reachable: bool
     version: str = ""
     error: str = ""
-    store_ready: bool = False
-    store_message: str = ""
-    secrets: tuple[ExternalSecret, ...] = ()
+    stores: tuple[Readiness, ...] = ()
+    secrets: tuple[Readiness, ...] = ()
+    asked: bool = True
+    """False where this machine doesn't talk to the spoke: all that is known of it are its Applications."""

@@ -1,35 +1,18 @@
 """The handover: has Argo CD taken over all that runs on the spokes? Pure: facts in, verdict out.
 
-`fleet.observe` gathers the facts, `fleet.render` shows the verdict. "Good" is meant strictly, because health alone
-detects no outage: with a spoke's API server down, its Applications may still be called Healthy.
+`fleet.expected` says what must be there, `fleet.observe` gathers the facts, `fleet.render` shows the verdict. "Good" is
+meant strictly, because health alone detects no outage: with a spoke's API server down, its Applications may still be
+called Healthy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from fleet.facts import Application, Hub, Spoke
-from stacks import Fleet
-from stacks.contract import labels
-
-
-@dataclass(frozen=True)
-class ExpectedSet:
-    """An ApplicationSet of the stack file and the names of the spokes that its selector takes."""
-
-    name: str
-    layout: str
-    spokes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What the stack file promises: its spokes (name → environment) and its ApplicationSets."""
-
-    environments: Mapping[str, str]
-    sets: tuple[ExpectedSet, ...]
+from fleet.expected import Expected, ExpectedSet, ExpectedSpoke
+from fleet.facts import Application, Hub, Readiness, Spoke
 
 
 @dataclass(frozen=True)
@@ -45,21 +28,36 @@ class SpokeVerdict:
     """One row of the status table."""
 
     facts: Spoke
-    environment: str
-    secrets_ready: int
+    expected: ExpectedSpoke
+    stores_total: int
     applications_good: int
     applications_total: int
     """Applications that exist for the spoke, plus those that should and don't."""
 
     @property
+    def stores_ready(self) -> int:
+        """How many of the spoke's stores are Ready."""
+        return sum(store.ready for store in self.facts.stores)
+
+    @property
+    def secrets_ready(self) -> int:
+        """How many of the spoke's ExternalSecrets are Ready."""
+        return sum(secret.ready for secret in self.facts.secrets)
+
+    @property
     def good(self) -> bool:
-        """Reachable, store and secrets Ready, every Application there, Synced and Healthy."""
+        """Every Application there, Synced and Healthy; and, where it is asked, reachable with all it reports Ready."""
+        applications = self.applications_good == self.applications_total
+        return applications and (not self.facts.asked or self._serves)
+
+    @property
+    def _serves(self) -> bool:
+        facts = self.facts
         return (
-            self.facts.reachable
-            and not self.facts.error
-            and self.facts.store_ready
-            and self.secrets_ready == len(self.facts.secrets)
-            and self.applications_good == self.applications_total
+            facts.reachable
+            and not facts.error
+            and self.stores_ready == self.stores_total
+            and self.secrets_ready == len(facts.secrets)
         )
 
 
@@ -76,7 +74,7 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """Whether the handover is done."""
+        """Whether the handover is done, spokes in quarantine aside."""
         return not self.problems
 
     @property
@@ -89,13 +87,17 @@ class Verdict:
     @cached_property
     def counts(self) -> dict[str, tuple[int, int]]:
         """What is done of how much, by name: the line that `--wait` prints whenever it changes."""
-        rows = self.spokes
+        rows = [row for row in self.spokes if not row.expected.quarantine]
+        asked = [row for row in rows if row.facts.asked]
         return {
-            "spokes reachable": (sum(row.facts.reachable for row in rows), len(rows)),
-            "stores ready": (sum(row.facts.store_ready for row in rows), len(rows)),
+            "spokes reachable": (sum(row.facts.reachable for row in asked), len(asked)),
+            "stores ready": (
+                sum(row.stores_ready for row in asked),
+                sum(row.stores_total for row in asked),
+            ),
             "secrets synced": (
-                sum(row.secrets_ready for row in rows),
-                sum(len(row.facts.secrets) for row in rows),
+                sum(row.secrets_ready for row in asked),
+                sum(len(row.facts.secrets) for row in asked),
             ),
             "applications good": (
                 sum(row.applications_good for row in rows),
@@ -104,51 +106,41 @@ class Verdict:
         }
 
 
-def expected_of(fleet: Fleet) -> Expected:
-    """What must exist once the handover is done, from the stack file alone."""
-    taken = {spoke.name: labels(spoke) for spoke in fleet.spokes}
-    return Expected(
-        environments={spoke.name: spoke.environment for spoke in fleet.spokes},
-        sets=tuple(
-            ExpectedSet(
-                name=entry.name,
-                layout=entry.layout,
-                spokes=tuple(
-                    name for name, have in taken.items() if entry.selector.items() <= have.items()
-                ),
-            )
-            for entry in fleet.application_sets
-        ),
-    )
-
-
 def judge(expected: Expected, hub: Hub, spokes: Mapping[str, Spoke]) -> Verdict:
-    """The verdict over `hub` and `spokes` (by name; one that is missing counts as not reachable)."""
+    """The verdict over `hub` and `spokes`, which has the facts of every expected spoke by its name."""
+    ours = {spoke.name for spoke in expected.spokes}
     set_names = {entry.name for entry in expected.sets}
     counted = tuple(
         application
         for application in hub.applications
-        if application.spoke in expected.environments or application.application_set in set_names
+        if application.spoke in ours or application.application_set in set_names
     )
     missing = _missing_applications(expected, counted)
     problems = [*_hub_problems(expected, hub)]
     rows = []
-    for name, environment in expected.environments.items():
-        facts = spokes.get(name, Spoke(name, reachable=False, error="not asked"))
-        own = [application for application in counted if application.spoke == name]
-        row = SpokeVerdict(
-            facts=facts,
-            environment=environment,
-            secrets_ready=sum(secret.ready for secret in facts.secrets),
-            applications_good=sum(application.good for application in own),
-            applications_total=len(own) + len(missing.get(name, ())),
+    for entry in expected.spokes:
+        facts = spokes[entry.name]
+        own = [application for application in counted if application.spoke == entry.name]
+        lacking = missing.get(entry.name, ())
+        rows.append(
+            SpokeVerdict(
+                facts=facts,
+                expected=entry,
+                stores_total=len(expected.stores),
+                applications_good=sum(application.good for application in own),
+                applications_total=len(own) + len(lacking),
+            )
         )
-        rows.append(row)
+        if entry.quarantine:
+            continue
         problems += _spoke_problems(facts)
         if hub.reachable and hub.application_sets is not None:
-            problems += [Problem(name, message) for message in missing.get(name, ())]
+            problems += [Problem(entry.name, message) for message in lacking]
+    left_alone = {spoke.name for spoke in expected.spokes if spoke.quarantine}
     problems += [
-        Problem(entry.name, _application_problem(entry)) for entry in counted if not entry.good
+        Problem(entry.name, _application_problem(entry))
+        for entry in counted
+        if not entry.good and entry.spoke not in left_alone
     ]
     return Verdict(hub, expected.sets, tuple(rows), counted, tuple(problems))
 
@@ -156,19 +148,20 @@ def judge(expected: Expected, hub: Hub, spokes: Mapping[str, Spoke]) -> Verdict:
 def _missing_applications(
     expected: Expected, have: tuple[Application, ...]
 ) -> dict[str, list[str]]:
+    environments = {spoke.name: spoke.environment for spoke in expected.spokes}
     names = {
         (application.application_set, application.spoke, application.name) for application in have
     }
     served = {(application.application_set, application.spoke) for application in have}
     missing: dict[str, list[str]] = {}
     for entry in expected.sets:
-        for spoke in entry.spokes:
-            if entry.layout == "platform" and (entry.name, spoke, f"{spoke}-platform") not in names:
-                what = f'Application "{spoke}-platform" of ApplicationSet "{entry.name}" does not exist'
+        for spoke, wanted in entry.applications.items():
+            if wanted and (entry.name, spoke, wanted) not in names:
+                what = f'Application "{wanted}" of ApplicationSet "{entry.name}" does not exist'
             elif (entry.name, spoke) not in served:
                 what = (
                     f'no Application of ApplicationSet "{entry.name}" exists; it makes one per '
-                    f"apps/<service>/overlays/{expected.environments[spoke]} of the gitops-config repo"
+                    f"apps/<service>/overlays/{environments[spoke]} of the gitops-config repo"
                 )
             else:
                 continue
@@ -180,37 +173,38 @@ def _hub_problems(expected: Expected, hub: Hub) -> list[Problem]:
     if not hub.reachable or hub.error:
         return [Problem("hub", hub.error or "not reachable")]
     have = hub.application_sets or {}
-    problems = [
+    absent = [
         Problem("hub", f'ApplicationSet "{entry.name}" does not exist')
         for entry in expected.sets
         if entry.name not in have
     ]
-    return problems + [
+    failing = [
         Problem("hub", f'ApplicationSet "{entry.name}": {have[entry.name]}')
         for entry in expected.sets
         if have.get(entry.name)
     ]
+    return absent + failing + _not_ready("hub", hub.stores, hub.credentials)
 
 
 def _spoke_problems(spoke: Spoke) -> list[Problem]:
+    if not spoke.asked:
+        return []
     if not spoke.reachable or spoke.error:
         return [Problem(spoke.name, spoke.error or "not reachable")]
-    problems = []
-    if not spoke.store_ready:
-        problems.append(
-            Problem(
-                spoke.name, spoke.store_message or "ClusterSecretStore vault-backend is not Ready"
-            )
-        )
-    failing = [secret for secret in spoke.secrets if not secret.ready]
+    return _not_ready(spoke.name, spoke.stores, spoke.secrets)
+
+
+def _not_ready(
+    where: str, stores: Sequence[Readiness], secrets: Sequence[Readiness]
+) -> list[Problem]:
+    """A problem for each store that isn't Ready; one for all ExternalSecrets, as they often fail for one reason."""
+    problems = [
+        Problem(where, f"ClusterSecretStore {store.trouble}") for store in stores if not store.ready
+    ]
+    failing = [secret for secret in secrets if not secret.ready]
     if failing:
         more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
-        problems.append(
-            Problem(
-                spoke.name,
-                f"ExternalSecret {failing[0].name}: {failing[0].message or 'not Ready yet'}{more}",
-            )
-        )
+        problems.append(Problem(where, f"ExternalSecret {failing[0].trouble}{more}"))
     return problems
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from fleet.cluster_api import ClusterAPI, NotFound, Unreachable
 from fleet.pending import Live, Pending, identity
+from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
 
 FIELD_MANAGER = "pulumi-kubernetes"
 """How the names begin under which the Kubernetes plugin applies objects."""
@@ -51,14 +51,15 @@ def _ask(api: ClusterAPI, pending: Pending) -> Live:
         if entry is None:
             return Live(False)
         inside = f"/namespaces/{namespace or 'default'}" if entry.get("namespaced") else ""
-        return Live(True, _manager(api.json(f"{base}{inside}/{entry['name']}/{name}")))
+        return Live(True, pulumi_manager(api.json(f"{base}{inside}/{entry['name']}/{name}")))
     except NotFound:
         return Live(False)
     except Unreachable as error:
         return Live(None, reason=f"{pending.provider}: {error}; run this again when it answers")
 
 
-def _manager(item: dict[str, Any]) -> str:
+def pulumi_manager(item: dict[str, Any]) -> str:
+    """The field manager under which Pulumi applied an object; empty where it didn't."""
     entries = (item.get("metadata") or {}).get("managedFields") or ()
     names = [str(entry.get("manager", "")) for entry in entries]
     return next((name for name in names if name.startswith(FIELD_MANAGER)), "")

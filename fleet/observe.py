@@ -2,41 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from fleet.cluster_api import ClusterAPI, NotFound, Unreachable
-from fleet.facts import Application, ExternalSecret, Hub, Spoke
+from fleet.expected import credentials, hub_stores
+from fleet.facts import Application, Hub, Readiness, Spoke
 from stacks import Fleet
+from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
 from stacks.kubeconfig import Kubeconfig
+from stacks.reach import reach
 
-STORE = "vault-backend"
 PARALLEL = 32
+_ARGO = "/apis/argoproj.io/v1alpha1"
+_EXTERNAL_SECRETS = "/apis/external-secrets.io/v1"
 
 Object = Mapping[str, Any]
 
 
 class Observer:
-    """Asks a fleet how it is, as often as wanted, over connections that it keeps."""
+    """Asks the fleet of one stack how it is, as often as wanted, over connections that it keeps."""
 
     def __init__(self, fleet: Fleet, kubeconfig: Kubeconfig | None = None) -> None:
+        """Raises KubeconfigError where a context that is needed isn't there."""
         kubeconfig = kubeconfig or Kubeconfig.read()
         self._fleet = fleet
+        self._stores = [store.name for store in fleet.secret_stores]
         self._hub = ClusterAPI(kubeconfig, fleet.hub.context)
+        reached = reach(fleet, kubeconfig)
         self._spokes = {
-            spoke.name: ClusterAPI(kubeconfig, spoke.context or spoke.name)
-            for spoke in fleet.spokes
+            name: ClusterAPI(kubeconfig, found.access.context) if found.access else None
+            for name, found in reached.items()
         }
         # By server and by name: an Application names its destination in either way.
-        self._destinations = {spoke.server: spoke.name for spoke in fleet.spokes if spoke.server}
-        self._destinations |= {spoke.name: spoke.name for spoke in fleet.spokes}
+        self._destinations = {found.server: name for name, found in reached.items()}
+        self._destinations |= {name: name for name in reached}
 
     def ask(self) -> tuple[Hub, dict[str, Spoke]]:
         """The facts as of now. Whatever can't be reached is a fact too, never an exception."""
         with ThreadPoolExecutor(max_workers=min(PARALLEL, len(self._spokes) + 1)) as pool:
             hub = pool.submit(self._ask_hub)
-            spokes = {name: pool.submit(ask_spoke, name, api) for name, api in self._spokes.items()}
+            spokes = {
+                name: pool.submit(ask_spoke, name, api, self._stores)
+                for name, api in self._spokes.items()
+            }
             return hub.result(), {name: answer.result() for name, answer in spokes.items()}
 
     def _ask_hub(self) -> Hub:
@@ -45,7 +54,7 @@ class Observer:
             version = self._hub.version()
         except Unreachable as error:
             return Hub(context, reachable=False, error=str(error))
-        base = f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}"
+        base = f"{_ARGO}/namespaces/{namespace}"
         try:
             applications = tuple(
                 application_of(item, self._destinations)
@@ -60,29 +69,61 @@ class Observer:
             return Hub(context, reachable=True, version=version, error=missing)
         except Unreachable as failure:
             return Hub(context, reachable=True, version=version, error=str(failure))
-        return Hub(context, True, version, "", applications, sets)
+        try:
+            stores, made = self._credentials(namespace)
+        except Unreachable as failure:
+            return Hub(context, True, version, str(failure), applications, sets)
+        return Hub(context, True, version, "", applications, sets, stores, made)
+
+    def _credentials(self, namespace: str) -> tuple[tuple[Readiness, ...], tuple[Readiness, ...]]:
+        """The hub's stores and the ExternalSecrets that make cluster Secrets: none where no credential is in Vault."""
+        stores = tuple(ask_store(self._hub, name) for name in hub_stores(self._fleet))
+        wanted = [f"{namespace}/{name}" for name in credentials(self._fleet)]
+        if not wanted:
+            return stores, ()
+        items = map(secret_of, _external_secrets(self._hub, f"/namespaces/{namespace}"))
+        have = {secret.name: secret for secret in items}
+        absent = (Readiness(name, False, "does not exist") for name in wanted)
+        return stores, tuple(have.get(one.name, one) for one in absent)
 
 
-def ask_spoke(name: str, api: ClusterAPI) -> Spoke:
-    """The facts of one spoke."""
+def ask_spoke(name: str, api: ClusterAPI | None, stores: Sequence[str]) -> Spoke:
+    """The facts of one spoke, which should have these stores; without `api` this machine doesn't talk to it."""
+    if not api:
+        return Spoke(name, reachable=False, asked=False)
     try:
         version = api.version()
     except Unreachable as error:
         return Spoke(name, reachable=False, error=str(error))
-    base = "/apis/external-secrets.io/v1"
-    ready, message = False, ""
-    secrets: tuple[ExternalSecret, ...] = ()
     try:
-        ready, message = ready_condition(api.json(f"{base}/clustersecretstores/{STORE}"))
-        secrets = tuple(secret_of(item) for item in api.items(f"{base}/externalsecrets"))
-    except NotFound:
-        # The store's own 404 and that of a kind that isn't installed yet read the same to whoever waits.
-        message = f"ClusterSecretStore {STORE} does not exist"
+        return Spoke(
+            name,
+            reachable=True,
+            version=version,
+            stores=tuple(ask_store(api, store) for store in stores),
+            secrets=tuple(secret_of(item) for item in _external_secrets(api)),
+        )
     except Unreachable as failure:
         return Spoke(name, reachable=True, version=version, error=str(failure))
-    if not ready and not message.startswith("ClusterSecretStore"):
-        message = f"ClusterSecretStore {STORE}: {message or 'not Ready yet'}"
-    return Spoke(name, True, version, "", ready, "" if ready else message, secrets)
+
+
+def ask_store(api: ClusterAPI, name: str) -> Readiness:
+    """Whether the ClusterSecretStore of this name is Ready. Raises Unreachable."""
+    try:
+        ready, message = ready_condition(
+            api.json(f"{_EXTERNAL_SECRETS}/clustersecretstores/{name}")
+        )
+    except NotFound:
+        # The store's own 404 and that of a kind that isn't installed yet read the same to whoever waits.
+        return Readiness(name, False, "does not exist")
+    return Readiness(name, ready, "" if ready else message)
+
+
+def _external_secrets(api: ClusterAPI, inside: str = "") -> list[dict[str, Any]]:
+    try:
+        return list(api.items(f"{_EXTERNAL_SECRETS}{inside}/externalsecrets"))
+    except NotFound:
+        return []
 
 
 def application_of(item: Object, destinations: Mapping[str, str]) -> Application:
@@ -128,11 +169,11 @@ def set_error(item: Object) -> str:
     return ""
 
 
-def secret_of(item: Object) -> ExternalSecret:
+def secret_of(item: Object) -> Readiness:
     """An ExternalSecret as the API returns it."""
     ready, message = ready_condition(item)
     name = f"{item['metadata']['namespace']}/{item['metadata']['name']}"
-    return ExternalSecret(name, ready, "" if ready else message)
+    return Readiness(name, ready, "" if ready else message)
 
 
 def ready_condition(item: Object) -> tuple[bool, str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import os
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand
+
+from stacks import stack_files
 
 
 class PlainHelp(TyperCommand):
@@ -18,10 +21,38 @@ class PlainHelp(TyperCommand):
         formatter.write("\n" + "".join(f"  {line}".rstrip() + "\n" for line in lines))
 
 
+StackOption = Annotated[
+    str,
+    typer.Option(
+        "--stack",
+        "-s",
+        help="The stack: stacks/Pulumi.<stack>.yaml; default: $PULUMI_STACK, else the only one there is.",
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON for programs instead of tables.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+
+
+def stack_names() -> list[str]:
+    """The stacks that have a file in this project, by name."""
+    return [path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in stack_files()]
+
+
+def chosen_stack(given: str) -> str:
+    """The stack that `--stack` names, else `$PULUMI_STACK`, else the project's only one; ends the command without.
+
+    Either may be qualified as Pulumi has it, `[<organization>/[<project>/]]<stack>`; its file has the last part.
+    """
+    if stack := given or os.environ.get("PULUMI_STACK", ""):
+        return stack
+    names = stack_names()
+    if not names:
+        fail("no stack files here: run this in the project's folder")
+    if len(names) > 1:
+        fail(f"which stack? Give --stack or set PULUMI_STACK; stacks here: {', '.join(names)}")
+    return names[0]
 
 
 def fail(message: str, code: int = 2) -> NoReturn:

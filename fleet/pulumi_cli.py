@@ -50,7 +50,7 @@ class Lock:
 
 
 class PulumiStack:
-    """One stack of the project in `folder`, through the CLI on PATH."""
+    """One stack of the project in `folder`, through the CLI on PATH; `stack` may be qualified as Pulumi has it."""
 
     def __init__(self, stack: str, folder: Path | None = None) -> None:
         self.stack = stack
@@ -59,9 +59,13 @@ class PulumiStack:
             raise PulumiError(f"no Pulumi.yaml in {self.folder}; run this in the project's folder")
         found = shutil.which("pulumi")
         if not found:
-            hint = "; for the lab: fleet lab run -- fleet recover" if stack == "lab" else ""
-            raise PulumiError(f"no pulumi on PATH{hint}")
+            raise PulumiError("no pulumi on PATH; for the lab: fleet lab run -- fleet recover")
         self._pulumi = found
+
+    @property
+    def name(self) -> str:
+        """The stack's own name, as its file and its locks have it."""
+        return self.stack.rpartition("/")[2]
 
     def export(self) -> dict[str, Any]:
         """The stack's state, secrets encrypted. Raises PulumiError."""
@@ -106,7 +110,7 @@ class PulumiStack:
         files = [
             path
             for path in folder.rglob("*.json")
-            if path.parent.name == self.stack and self._ours(path, folder)
+            if path.parent.name == self.name and self._ours(path, folder)
         ]
         return [_lock(path) for path in sorted(files)]
 

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from fleet.options import YesOption, confirm, fail
+from fleet.options import StackOption, YesOption, chosen_stack, confirm, fail
 from fleet.pending import Step, mend, pending_of, plan
 from fleet.pulumi_cli import Lock, PulumiError, PulumiStack
 from fleet.render import console, heading, table
 from stacks import StackError, load_file
-from stacks.kubeconfig import Kubeconfig
+from stacks.kubeconfig import Kubeconfig, KubeconfigError
+from stacks.reach import reach
 
 if TYPE_CHECKING:
-    from fleet.cluster_api import ClusterAPI
+    from stacks.cluster_api import ClusterAPI
 
 _SAID = {
     "adopt": "take into the state",
@@ -27,9 +28,7 @@ _SAID = {
 
 
 def recover(
-    stack: Annotated[
-        str, typer.Option("--stack", "-s", help="The stack: stacks/Pulumi.<stack>.yaml.")
-    ] = "lab",
+    stack: StackOption = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be done.")
     ] = False,
@@ -57,7 +56,9 @@ def recover(
 
     """
     try:
-        raise typer.Exit(_recover(PulumiStack(stack), console(), dry_run=dry_run, yes=yes))
+        raise typer.Exit(
+            _recover(PulumiStack(chosen_stack(stack)), console(), dry_run=dry_run, yes=yes)
+        )
     except PulumiError as error:
         fail(str(error), 1)
 
@@ -71,7 +72,7 @@ def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, yes: bool) -> 
     if not pending and not locks:
         out.print(f"Stack {pulumi.stack}: nothing is pending and nothing is locked.")
         return 0
-    steps = plan(state, look_up(pending, _clusters(pulumi.stack, out)))
+    steps = plan(state, look_up(pending, _clusters(pulumi.name, out)))
     _show(out, pulumi.stack, steps, locks)
     _refuse_live(pulumi.stack, locks)
     if dry_run:
@@ -152,17 +153,19 @@ def _show(out: Console, stack: str, steps: list[Step], locks: list[Lock]) -> Non
 
 def _clusters(stack: str, out: Console) -> Callable[[str], ClusterAPI | None]:
     """Finds a provider's cluster: providers are named after the spokes, and `hub`."""
-    from fleet.cluster_api import ClusterAPI
+    from stacks.cluster_api import ClusterAPI
 
     try:
-        fleet, kubeconfig = load_file(stack), Kubeconfig.read()
-    except StackError as error:
+        kubeconfig = Kubeconfig.read()
+        fleet = load_file(stack, kubeconfig=kubeconfig)
+        reached = reach(fleet, kubeconfig)
+    except (StackError, KubeconfigError) as error:
         # The state can be mended without the stack file: the refresh asks through the state's own providers.
         out.print(f"The clusters can't be asked directly: {str(error).splitlines()[0]}")
         return lambda _: None
-    contexts = {
-        "hub": fleet.hub.context,
-        **{spoke.name: spoke.context or spoke.name for spoke in fleet.spokes},
+    apis = {
+        name: ClusterAPI(kubeconfig, found.access.context)
+        for name, found in reached.items()
+        if found.access
     }
-    apis = {name: ClusterAPI(kubeconfig, context) for name, context in contexts.items()}
-    return apis.get
+    return {"hub": ClusterAPI(kubeconfig, fleet.hub.context), **apis}.get

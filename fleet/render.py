@@ -15,8 +15,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fleet.facts import Application
-from fleet.handover import Verdict
+from fleet.facts import Application, Readiness
+from fleet.handover import SpokeVerdict, Verdict
 
 PIPE_WIDTH = 500
 """Columns of output that is piped: wide enough that no line wraps, so that grep finds whole rows."""
@@ -56,7 +56,9 @@ def heading(text: str) -> Text:
 
 def as_tables(verdict: Verdict, out: Console, *, every_application: bool = False) -> RenderableType:
     """The whole verdict. Applications: all when there are few or `every_application`, else those not good."""
-    parts: list[RenderableType] = [_hub_line(verdict), Text(), _spoke_table(verdict, out)]
+    parts: list[RenderableType] = [_hub_line(verdict)]
+    if verdict.spokes:
+        parts += [Text(), _spoke_table(verdict, out)]
     shown: Sequence[Application] = verdict.applications
     title = "Applications"
     if len(shown) > FEW_APPLICATIONS and not every_application:
@@ -76,12 +78,18 @@ def as_progress(verdict: Verdict, out: Console) -> RenderableType:
 def summary(verdict: Verdict) -> Text:
     """One line when all is good, else one line per problem."""
     if verdict.good:
-        return Text(
-            f"All good: {len(verdict.spokes)} spokes, {len(verdict.applications)} Applications Synced and Healthy.",
-            style="green",
-        )
+        return Text(f"All good: {_all_good(verdict)}.", style="green")
     lines = [f"  {problem.where}: {problem.message}" for problem in verdict.problems]
     return Text("\n".join([f"Not good yet ({len(lines)}):", *lines]), style="yellow")
+
+
+def _all_good(verdict: Verdict) -> str:
+    if not verdict.spokes:
+        return "Argo CD is on the hub; this stack has no spokes"
+    left_alone = sum(bool(row.expected.quarantine) for row in verdict.spokes)
+    aside = f" ({left_alone} in quarantine left aside)" if left_alone else ""
+    applications = sum(row.applications_good for row in verdict.spokes)
+    return f"{len(verdict.spokes)} spokes{aside}, {applications} Applications Synced and Healthy"
 
 
 def counts_line(verdict: Verdict) -> str:
@@ -106,6 +114,8 @@ def as_json(verdict: Verdict, stack: str, now: datetime | None = None) -> str:
             "reachable": hub.reachable,
             "version": hub.version,
             "error": hub.error,
+            "stores": _readiness(hub.stores),
+            "credentials": _readiness(hub.credentials),
         },
         "applicationSets": [
             {"name": entry.name, "present": entry.name in sets, "error": sets.get(entry.name, "")}
@@ -114,16 +124,16 @@ def as_json(verdict: Verdict, stack: str, now: datetime | None = None) -> str:
         "spokes": [
             {
                 "name": row.facts.name,
-                "environment": row.environment,
+                "environment": row.expected.environment,
+                "quarantine": row.expected.quarantine,
                 "good": row.good,
+                "asked": row.facts.asked,
                 "reachable": row.facts.reachable,
                 "version": row.facts.version,
                 "error": row.facts.error,
-                "store": {"ready": row.facts.store_ready, "message": row.facts.store_message},
-                "secrets": [
-                    {"name": secret.name, "ready": secret.ready, "message": secret.message}
-                    for secret in row.facts.secrets
-                ],
+                "store": _one_store(row),
+                "stores": _readiness(row.facts.stores),
+                "secrets": _readiness(row.facts.secrets),
                 "applications": {"good": row.applications_good, "total": row.applications_total},
             }
             for row in verdict.spokes
@@ -148,29 +158,61 @@ def as_json(verdict: Verdict, stack: str, now: datetime | None = None) -> str:
     return json.dumps(document, indent=2)
 
 
+def _readiness(found: Sequence[Readiness]) -> list[dict[str, Any]]:
+    return [{"name": one.name, "ready": one.ready, "message": one.message} for one in found]
+
+
+def _one_store(row: SpokeVerdict) -> dict[str, Any]:
+    """All stores in one, from the time when a spoke had only one."""
+    ready = row.facts.reachable and row.stores_ready == row.stores_total
+    failing = [store for store in row.facts.stores if not store.ready]
+    return {
+        "ready": ready,
+        "message": f"ClusterSecretStore {failing[0].trouble}" if failing else "",
+    }
+
+
 def _hub_line(verdict: Verdict) -> Text:
     hub = verdict.hub
     if not hub.reachable:
         return Text(f"Hub {hub.context}: not reachable: {hub.error}", style="red")
-    present = sum(entry.name in (hub.application_sets or {}) for entry in verdict.sets)
-    return Text(
-        f"Hub {hub.context}: reachable, {hub.version}, ApplicationSets {present}/{len(verdict.sets)}"
-    )
+    parts = [f"Hub {hub.context}: reachable", hub.version]
+    if verdict.sets:
+        present = sum(entry.name in (hub.application_sets or {}) for entry in verdict.sets)
+        parts.append(f"ApplicationSets {present}/{len(verdict.sets)}")
+    for name, found in (("stores", hub.stores), ("credentials", hub.credentials)):
+        if found:
+            parts.append(f"{name} {sum(one.ready for one in found)}/{len(found)}")
+    return Text(", ".join(parts))
 
 
 def _spoke_table(verdict: Verdict, out: Console) -> Table:
     made = table(out, "Spoke", "Environment", "Reachable", "Store", "Secrets", "Applications")
     for row in verdict.spokes:
-        facts = row.facts
+        known = row.facts.reachable
         made.add_row(
-            facts.name,
-            row.environment,
-            _mark(facts.reachable, "yes", "NO"),
-            _mark(facts.store_ready, "Ready", "not Ready") if facts.reachable else Text("?"),
-            _share(row.secrets_ready, len(facts.secrets)) if facts.reachable else Text("?"),
+            row.facts.name,
+            row.expected.environment,
+            _reachable(row),
+            _stores(row) if known else Text("?"),
+            _share(row.secrets_ready, len(row.facts.secrets)) if known else Text("?"),
             _share(row.applications_good, row.applications_total),
         )
     return made
+
+
+def _reachable(row: SpokeVerdict) -> Text:
+    facts = row.facts
+    shown = _mark(facts.reachable, "yes", "NO") if facts.asked else Text("not asked")
+    if row.expected.quarantine:
+        shown.append(f", quarantined: {row.expected.quarantine}", style="yellow")
+    return shown
+
+
+def _stores(row: SpokeVerdict) -> Text:
+    if row.stores_total > 1:
+        return _share(row.stores_ready, row.stores_total)
+    return _mark(row.stores_ready == row.stores_total, "Ready", "not Ready")
 
 
 def _application_table(applications: Sequence[Application], out: Console) -> Table:

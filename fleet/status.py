@@ -6,7 +6,8 @@ from pathlib import Path
 
 import typer
 
-from fleet.handover import Verdict, expected_of, judge
+from fleet.expected import expected_of
+from fleet.handover import Verdict, judge
 from fleet.observe import Observer
 from fleet.options import fail
 from fleet.render import as_json as to_json
@@ -32,10 +33,10 @@ def show_status(
         observer = Observer(fleet)
     except (StackError, KubeconfigError) as error:
         hint = ""
-        if stack == "lab" and "environment variable" in str(error):
+        if "environment variable" in str(error):
             hint = "\nThe lab's own variables are set by `fleet lab status`, `fleet lab shell` and `fleet lab run`."
         fail(f"{error}{hint}")
-    expected = expected_of(fleet)
+    expected = expected_of(fleet, stack)
 
     def ask() -> Verdict:
         return judge(expected, *observer.ask())

@@ -16,11 +16,14 @@ from fleet import __version__, lab_home, lab_shell
 from fleet.cli import main
 from fleet.commands import app
 from lab.home import LabHome
+from lab.processes import PartState
+from lab.toolchain import Toolbox
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
     ["status"],
     ["check"],
+    ["credential"],
     ["recover"],
     *(
         ["lab", name]
@@ -71,6 +74,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": stack}))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    monkeypatch.delenv("PULUMI_STACK", raising=False)
     return tmp_path
 
 
@@ -136,6 +140,60 @@ def test_check_as_json(runner: CliRunner, project: Path) -> None:
     assert document["stacks"][0]["problems"]
 
 
+def test_check_names_what_is_in_quarantine(runner: CliRunner, project: Path) -> None:
+    path = project / "stacks" / "Pulumi.dev.yaml"
+    path.write_text(path.read_text().replace("region:", "quarantine: its disks died\n    region:"))
+    result = runner.invoke(app, ["check"])
+    assert (result.exit_code, result.output.splitlines()[1:]) == (
+        0,
+        ["  one is in quarantine: its disks died"],
+    )
+    document = json.loads(runner.invoke(app, ["check", "--json"]).stdout)
+    assert document["stacks"][0]["quarantine"] == {"one": "its disks died"}
+
+
+def test_check_holds_stacks_that_share_a_hub_against_each_other(
+    runner: CliRunner, project: Path
+) -> None:
+    good = (project / "stacks" / "Pulumi.dev.yaml").read_text()
+    (project / "stacks" / "Pulumi.other.yaml").write_text(good)
+    result = runner.invoke(app, ["check"])
+    assert result.exit_code == 2
+    assert 'stacks/Pulumi.other.yaml: fleet:spokes[0].name: stack "dev" has a spoke "one"' in (
+        result.stderr
+    )
+    document = json.loads(runner.invoke(app, ["check", "--json"]).stdout)
+    assert document["ok"] is False
+    assert "fleet:argocd.manifest" in [
+        problem["path"] for problem in document["stacks"][1]["problems"]
+    ]
+    assert runner.invoke(app, ["check", "--stack", "other"]).exit_code == 0
+    assert runner.invoke(app, ["check", "-s", "other", "-s", "dev"]).exit_code == 2
+
+
+def test_the_only_stack_is_the_default(runner: CliRunner, project: Path) -> None:
+    assert "Hub hub: not reachable" in runner.invoke(app, ["status"]).stdout
+
+
+def test_pulumis_own_variable_names_the_stack(
+    runner: CliRunner, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "stacks" / "Pulumi.other.yaml").write_text("config: {}\n")
+    monkeypatch.setenv("PULUMI_STACK", "acme/fleet/dev")
+    assert "Hub hub: not reachable" in runner.invoke(app, ["status"]).stdout
+    result = runner.invoke(app, ["status", "--stack", "other"])
+    assert "stacks/Pulumi.other.yaml" in result.stderr
+
+
+def test_of_several_stacks_one_must_be_named(runner: CliRunner, project: Path) -> None:
+    (project / "stacks" / "Pulumi.other.yaml").write_text("config: {}\n")
+    result = runner.invoke(app, ["status"])
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: which stack? Give --stack or set PULUMI_STACK; stacks here: dev, other\n",
+    )
+
+
 def test_check_without_stack_files(
     runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,7 +239,7 @@ def test_the_labs_variables_are_hinted_at(
         .replace("install.yaml", "${NO_SUCH_VARIABLE}")
     )
     (project / "stacks" / "Pulumi.lab.yaml").write_text(text)
-    result = runner.invoke(app, ["status"])
+    result = runner.invoke(app, ["status", "--stack", "lab"])
     assert result.exit_code == 2
     assert "NO_SUCH_VARIABLE is not set" in result.stderr
     assert "fleet lab run" in result.stderr
@@ -246,6 +304,48 @@ def test_a_lab_that_was_never_started(
     assert (result.exit_code, result.stderr) == (1, f"error: {lab_home.NOT_STARTED}\n")
 
 
+@pytest.mark.parametrize(
+    ("topology", "codes", "worst"),
+    [
+        ("single", {"lab": 0}, 0),
+        ("split", {"hub": 0, "production": 1, "staging": 2, "dev": 0}, 2),
+        ("split", {"hub": 0, "production": 0, "staging": 0, "dev": 0}, 0),
+    ],
+)
+def test_lab_status_asks_every_stack_of_the_topology_and_ends_with_the_worst(
+    runner: CliRunner,
+    lab: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    topology: str,
+    codes: dict[str, int],
+    worst: int,
+) -> None:
+    asked = []
+
+    def show_status(stack: str, **_: object) -> int:
+        asked.append(stack)
+        return codes[stack]
+
+    (lab / "topology").write_text(topology)
+    running = [PartState(name="etcd", state="running", pid=1)]
+    monkeypatch.setattr("lab.up.status", lambda _: running)
+    monkeypatch.setattr("fleet.status.show_status", show_status)
+    result = runner.invoke(app, ["lab", "status"])
+    assert (result.exit_code, asked) == (worst, list(codes))
+    assert ("Stack hub" in result.output) == (topology == "split")
+
+
+def test_lab_up_refuses_another_topology(
+    runner: CliRunner, lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab_home, "tools", Toolbox)
+    (lab / "topology").write_text("split")
+    result = runner.invoke(app, ["lab", "up", "--topology", "single"])
+    assert result.exit_code == 1
+    assert "is of the topology 'split'" in result.stderr
+    assert "fleet lab down --wipe" in result.stderr
+
+
 def test_wiping_needs_a_yes_and_lists_what_goes(runner: CliRunner, lab: Path) -> None:
     result = runner.invoke(app, ["lab", "down", "--wipe"])
     assert result.exit_code == 2
@@ -276,7 +376,7 @@ def test_ctrl_c_ends_with_one_line(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("fleet.status.show_status", interrupted)
-    monkeypatch.setattr(sys, "argv", ["fleet", "status"])
+    monkeypatch.setattr(sys, "argv", ["fleet", "status", "--stack", "dev"])
     with pytest.raises(SystemExit) as ending:
         main()
     assert ending.value.code == 130

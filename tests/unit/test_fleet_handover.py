@@ -6,16 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from fleet.facts import Application, ExternalSecret, Hub, Spoke
-from fleet.handover import Expected, ExpectedSet, Verdict, expected_of, judge
+from fleet.expected import Expected, ExpectedSet, ExpectedSpoke, expected_of
+from fleet.facts import Application, Hub, Readiness, Spoke
+from fleet.handover import Verdict, judge
 from stacks import Fleet
 
 EXPECTED = Expected(
-    environments={"prod-1": "production", "staging": "staging"},
+    spokes=(ExpectedSpoke("prod-1", "production"), ExpectedSpoke("staging", "staging")),
     sets=(
-        ExpectedSet("platform-services", "platform", ("prod-1",)),
-        ExpectedSet("services", "services", ("prod-1", "staging")),
+        ExpectedSet("platform-services", {"prod-1": "prod-1-platform"}),
+        ExpectedSet("services", {"prod-1": None, "staging": None}),
     ),
+    stores=("vault-backend",),
 )
 
 
@@ -31,13 +33,19 @@ APPLICATIONS = (
 )
 HUB = Hub("hub", True, "v1.36.3", "", APPLICATIONS, {"platform-services": "", "services": ""})
 SPOKES = {
-    name: Spoke(name, True, "v1.36.3", "", True, "", (ExternalSecret("payment/db", True),))
+    name: Spoke(
+        name,
+        True,
+        "v1.36.3",
+        stores=(Readiness("vault-backend", True),),
+        secrets=(Readiness("payment/db", True),),
+    )
     for name in ("prod-1", "staging")
 }
 
 
-def verdict(hub: Hub = HUB, **spokes: Spoke) -> Verdict:
-    return judge(EXPECTED, hub, {**SPOKES, **spokes})
+def verdict(hub: Hub = HUB, expected: Expected = EXPECTED, **spokes: Spoke) -> Verdict:
+    return judge(expected, hub, {**SPOKES, **spokes})
 
 
 def problems(judged: Verdict) -> list[str]:
@@ -155,15 +163,82 @@ def test_an_unreachable_spoke_is_not_good_though_its_applications_look_healthy()
     assert judged.exit_code == 1
 
 
-def test_a_spoke_nobody_asked_is_not_good() -> None:
-    assert problems(judge(EXPECTED, HUB, {"prod-1": SPOKES["prod-1"]})) == ["staging: not asked"]
+def test_a_spoke_that_this_machine_does_not_talk_to_is_judged_by_its_applications() -> None:
+    remote = Spoke("staging", reachable=False, asked=False)
+    judged = verdict(staging=remote)
+    assert judged.good
+    assert judged.spokes[1].good
+    assert judged.counts["spokes reachable"] == (1, 1)
+    assert judged.counts["stores ready"] == (1, 1)
+    judged = verdict(with_application(2, health="Degraded"), staging=remote)
+    assert problems(judged) == ["staging-payment-service: on staging: Synced, Degraded"]
+    assert not judged.spokes[1].good
+
+
+QUARANTINED = replace(
+    EXPECTED,
+    spokes=(EXPECTED.spokes[0], ExpectedSpoke("staging", "staging", "its disks died")),
+)
+
+
+def test_a_spoke_in_quarantine_does_not_count_whatever_is_wrong_with_it() -> None:
+    dead = Spoke("staging", reachable=False, error="connection refused")
+    judged = verdict(with_application(2, sync="Unknown"), QUARANTINED, staging=dead)
+    assert judged.good
+    assert judged.exit_code == 0
+    assert [row.good for row in judged.spokes] == [True, False]
+    assert judged.counts["spokes reachable"] == (1, 1)
+    assert judged.counts["applications good"] == (2, 2)
+    assert verdict(replace(HUB, applications=APPLICATIONS[:2]), QUARANTINED, staging=dead).good
+
+
+def test_quarantine_of_one_spoke_hides_nothing_of_another() -> None:
+    dead = Spoke("prod-1", reachable=False, error="connection refused")
+    assert problems(verdict(HUB, QUARANTINED, **{"prod-1": dead})) == ["prod-1: connection refused"]
+
+
+def test_a_hub_without_spokes() -> None:
+    judged = judge(Expected((), ()), replace(HUB, applications=(), application_sets={}), {})
+    assert judged.good
+    assert judged.exit_code == 0
+    gone = judge(Expected((), ()), Hub("hub", True, error="Argo CD is not installed"), {})
+    assert problems(gone) == ["hub: Argo CD is not installed"]
+
+
+def test_what_others_have_on_the_hub_does_not_count() -> None:
+    theirs = application("dev-platform", "https://dev:6443", "dev-platform", sync="OutOfSync")
+    sets = {**(HUB.application_sets or {}), "dev-platform": "no such repo"}
+    judged = verdict(replace(HUB, applications=(*APPLICATIONS, theirs), application_sets=sets))
+    assert judged.good
+
+
+def test_the_hubs_stores_and_credentials_must_be_ready() -> None:
+    hub = replace(
+        HUB,
+        stores=(Readiness("fleet-clusters", False, "Vault is sealed"),),
+        credentials=(Readiness("argocd/cluster-prod-1", False, "no such key"),),
+    )
+    assert problems(verdict(hub)) == [
+        "hub: ClusterSecretStore fleet-clusters: Vault is sealed",
+        "hub: ExternalSecret argocd/cluster-prod-1: no such key",
+    ]
+
+
+def test_every_store_must_be_ready() -> None:
+    expected = replace(EXPECTED, stores=("vault-backend", "team-a"))
+    stores = (Readiness("vault-backend", True), Readiness("team-a", False))
+    spokes = {name: replace(spoke, stores=stores) for name, spoke in SPOKES.items()}
+    judged = verdict(HUB, expected, **spokes)
+    assert problems(judged) == [
+        "prod-1: ClusterSecretStore team-a: not Ready yet",
+        "staging: ClusterSecretStore team-a: not Ready yet",
+    ]
+    assert judged.counts["stores ready"] == (2, 4)
 
 
 def test_a_store_that_is_not_ready() -> None:
     sealed = replace(
-        SPOKES["staging"],
-        store_ready=False,
-        store_message="ClusterSecretStore vault-backend: Vault is sealed",
+        SPOKES["staging"], stores=(Readiness("vault-backend", False, "Vault is sealed"),)
     )
     assert problems(verdict(staging=sealed)) == [
         "staging: ClusterSecretStore vault-backend: Vault is sealed"
@@ -172,17 +247,17 @@ def test_a_store_that_is_not_ready() -> None:
 
 def test_the_first_failing_external_secret_is_named() -> None:
     secrets = (
-        ExternalSecret("a/ok", True),
-        ExternalSecret("b/bad", False, "permission denied"),
-        ExternalSecret("c/bad", False),
+        Readiness("a/ok", True),
+        Readiness("b/bad", False, "permission denied"),
+        Readiness("c/bad", False),
     )
     judged = verdict(staging=replace(SPOKES["staging"], secrets=secrets))
     assert problems(judged) == ["staging: ExternalSecret b/bad: permission denied (and 1 more)"]
     assert judged.spokes[1].secrets_ready == 1
 
 
-def test_what_is_expected_follows_the_selectors() -> None:
-    fleet = Fleet.model_validate(
+def a_fleet(**sections: object) -> Fleet:
+    return Fleet.model_validate(
         {
             "hub": {"context": "hub"},
             "argocd": {"manifest": "install.yaml"},
@@ -198,19 +273,60 @@ def test_what_is_expected_follows_the_selectors() -> None:
                 },
                 {"name": "staging", "environment": "staging", "region": "r1"},
             ],
-            "applicationSets": [
-                {"name": "everywhere", "layout": "services"},
-                {"name": "prod", "layout": "platform", "selector": {"environment": "production"}},
-                {"name": "team-a", "layout": "services", "selector": {"team": "a", "region": "r1"}},
-                {"name": "nobody", "layout": "services", "selector": {"team": "b"}},
-            ],
+            **sections,
         }
     )
-    expected = expected_of(fleet)
-    assert expected.environments == {"prod-1": "production", "staging": "staging"}
-    assert [(entry.name, entry.spokes) for entry in expected.sets] == [
-        ("everywhere", ("prod-1", "staging")),
-        ("prod", ("prod-1",)),
-        ("team-a", ("prod-1",)),
-        ("nobody", ()),
+
+
+def test_what_is_expected_follows_the_selectors() -> None:
+    fleet = a_fleet(
+        applicationSets=[
+            {"name": "everywhere", "layout": "services"},
+            {"name": "prod", "layout": "platform", "selector": {"environment": "production"}},
+            {
+                "name": "metrics",
+                "layout": "directory",
+                "path": "addons/metrics",
+                "selector": {"team": "a", "region": "r1"},
+            },
+            {"name": "nobody", "layout": "services", "selector": {"team": "b"}},
+        ]
+    )
+    expected = expected_of(fleet, "all")
+    assert expected.spokes == (
+        ExpectedSpoke("prod-1", "production"),
+        ExpectedSpoke("staging", "staging"),
+    )
+    assert expected.sets == (
+        ExpectedSet("everywhere", {"prod-1": None, "staging": None}),
+        ExpectedSet("prod", {"prod-1": "prod-1-platform"}),
+        ExpectedSet("metrics", {"prod-1": "prod-1-metrics"}),
+        ExpectedSet("nobody", {}),
+    )
+    assert (expected.stores, expected.hub_stores) == (("vault-backend",), ())
+
+
+def test_the_set_that_delivers_external_secrets_is_expected_of_its_spokes() -> None:
+    spokes = [
+        {"name": "near", "environment": "dev", "region": "r1"},
+        {
+            "name": "far",
+            "environment": "dev",
+            "region": "r1",
+            "server": "https://far:6443",
+            "delivery": "argocd",
+            "auth": {"kind": "vault", "store": "credentials"},
+            "quarantine": "its disks died",
+        },
     ]
+    expected = expected_of(a_fleet(spokes=spokes), "dev")
+    assert expected.sets == (ExpectedSet("external-secrets-dev", {"far": "far-external-secrets"}),)
+    assert expected.spokes[1] == ExpectedSpoke("far", "dev", "its disks died")
+    assert expected.hub_stores == ("credentials",)
+
+
+def test_nothing_is_expected_of_a_hub_alone() -> None:
+    fleet = a_fleet(spokes=[], hub={"context": "hub", "secretStore": {"name": "fleet-clusters"}})
+    expected = expected_of(fleet, "hub")
+    assert (expected.spokes, expected.sets) == ((), ())
+    assert expected.hub_stores == ("fleet-clusters",)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from fleet.cluster_api import ClusterAPI, NotFound, Unreachable
 from fleet.lookup import look_up
 from fleet.pending import Live, Pending
+from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
 
 
 class FakeCluster(ClusterAPI):

@@ -15,15 +15,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from fleet import cluster_api
-from fleet.cluster_api import ClusterAPI, NotFound, Unreachable
-from fleet.facts import ExternalSecret, Hub, Spoke
+from fleet.facts import Hub, Readiness, Spoke
 from fleet.observe import Observer, application_of, ask_spoke, secret_of, set_error
-from stacks import Fleet
+from stacks import Fleet, cluster_api
+from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
 from stacks.kubeconfig import Kubeconfig
 
 ROOT = Path(__file__).parents[2]
 READY = {"type": "Ready", "status": "True"}
+STORES = ["vault-backend"]
 STORE = "/apis/external-secrets.io/v1/clustersecretstores/vault-backend"
 SECRETS = "/apis/external-secrets.io/v1/externalsecrets"
 ARGO = "/apis/argoproj.io/v1alpha1/namespaces/argocd"
@@ -145,38 +145,51 @@ def external_secret(name: str, *conditions: dict[str, str]) -> dict[str, Any]:
 def test_a_good_spoke(cluster: FakeCluster, api: ClusterAPI) -> None:
     cluster.answers[STORE] = (200, {"status": {"conditions": [READY]}})
     cluster.answers[SECRETS] = (200, [external_secret("db", READY)])
-    expected = Spoke("prod-1", True, "v1.36.3", "", True, "", (ExternalSecret("payment/db", True),))
-    assert ask_spoke("prod-1", api) == expected
+    assert ask_spoke("prod-1", api, STORES) == Spoke(
+        "prod-1",
+        True,
+        "v1.36.3",
+        stores=(Readiness("vault-backend", True),),
+        secrets=(Readiness("payment/db", True),),
+    )
+
+
+def test_every_store_is_asked(cluster: FakeCluster, api: ClusterAPI) -> None:
+    cluster.answers[STORE] = (200, {"status": {"conditions": [READY]}})
+    assert ask_spoke("prod-1", api, ["vault-backend", "team-a"]).stores == (
+        Readiness("vault-backend", True),
+        Readiness("team-a", False, "does not exist"),
+    )
 
 
 def test_a_store_that_is_not_ready(cluster: FakeCluster, api: ClusterAPI) -> None:
     sealed = {"type": "Ready", "status": "False", "message": "unable to log in:\n  Vault is sealed"}
     cluster.answers[STORE] = (200, {"status": {"conditions": [sealed]}})
     cluster.answers[SECRETS] = (200, [])
-    spoke = ask_spoke("prod-1", api)
-    assert not spoke.store_ready
-    assert (
-        spoke.store_message == "ClusterSecretStore vault-backend: unable to log in: Vault is sealed"
+    assert ask_spoke("prod-1", api, STORES).stores == (
+        Readiness("vault-backend", False, "unable to log in: Vault is sealed"),
     )
 
 
 def test_a_store_that_has_not_been_looked_at_yet(cluster: FakeCluster, api: ClusterAPI) -> None:
     cluster.answers[STORE] = (200, {"metadata": {}})
-    cluster.answers[SECRETS] = (200, [])
-    assert (
-        ask_spoke("prod-1", api).store_message == "ClusterSecretStore vault-backend: not Ready yet"
-    )
+    (store,) = ask_spoke("prod-1", api, STORES).stores
+    assert store.trouble == "vault-backend: not Ready yet"
 
 
 def test_a_spoke_without_a_store(api: ClusterAPI) -> None:
-    spoke = ask_spoke("prod-1", api)
-    assert (spoke.reachable, spoke.error, spoke.store_ready) == (True, "", False)
-    assert spoke.store_message == "ClusterSecretStore vault-backend does not exist"
+    spoke = ask_spoke("prod-1", api, STORES)
+    assert (spoke.reachable, spoke.error) == (True, "")
+    assert spoke.stores == (Readiness("vault-backend", False, "does not exist"),)
+
+
+def test_a_spoke_that_this_machine_does_not_talk_to() -> None:
+    assert ask_spoke("prod-1", None, STORES) == Spoke("prod-1", reachable=False, asked=False)
 
 
 def test_a_spoke_that_is_not_ready_is_not_reachable(cluster: FakeCluster, api: ClusterAPI) -> None:
     cluster.answers["/readyz"] = (500, "[-]etcd failed")
-    spoke = ask_spoke("prod-1", api)
+    spoke = ask_spoke("prod-1", api, STORES)
     assert (spoke.reachable, spoke.error) == (False, "/readyz: 500 [-]etcd failed")
 
 
@@ -281,7 +294,9 @@ def test_application_set_errors() -> None:
     assert set_error({}) == ""
 
 
-def a_fleet() -> Fleet:
+def a_fleet(spoke: dict[str, Any] | None = None, **sections: Any) -> Fleet:
+    """A fleet with one spoke, as loading fills it in."""
+    one = {"name": "one", "environment": "dev", "region": "r1", "server": "https://one:6443"}
     return Fleet.model_validate(
         {
             "hub": {"context": "hub"},
@@ -289,33 +304,91 @@ def a_fleet() -> Fleet:
             "gitops": {"repo": "https://git.example/gitops-config"},
             "vault": {"address": "https://vault.example"},
             "externalSecrets": {"crds": "crds.yaml", "chart": "chart"},
-            "spokes": [
-                {"name": "one", "environment": "dev", "region": "r1", "server": "https://one:6443"}
-            ],
+            "spokes": [{**one, "context": "one", **(spoke or {})}],
             "applicationSets": [{"name": "set", "layout": "services"}],
+            **sections,
         }
     )
 
 
-def test_the_whole_fleet_is_asked(cluster: FakeCluster) -> None:
+def ask(cluster: FakeCluster, fleet: Fleet | None = None) -> tuple[Hub, dict[str, Spoke]]:
+    observer = Observer(fleet or a_fleet(), kubeconfig(hub=cluster.url, one=cluster.url))
+    return observer.ask()
+
+
+@pytest.fixture
+def argo(cluster: FakeCluster) -> FakeCluster:
+    """A cluster with Argo CD, an Application of the spoke `one` and its set."""
     cluster.answers[f"{ARGO}/applications"] = (200, [argo_application()])
     cluster.answers[f"{ARGO}/applicationsets"] = (200, [{"metadata": {"name": "set"}}])
-    hub, spokes = Observer(a_fleet(), kubeconfig(hub=cluster.url, one=cluster.url)).ask()
+    return cluster
+
+
+def test_the_whole_fleet_is_asked(argo: FakeCluster) -> None:
+    hub, spokes = ask(argo)
     assert hub.reachable
     assert [application.spoke for application in hub.applications] == ["one"]
     assert hub.application_sets == {"set": ""}
+    assert (hub.stores, hub.credentials) == ((), ())
+    assert spokes["one"].reachable
+
+
+def test_a_fleet_without_spokes(argo: FakeCluster) -> None:
+    hub, spokes = ask(argo, a_fleet(spokes=[], applicationSets=[]))
+    assert (hub.error, spokes) == ("", {})
+
+
+FAR = {"delivery": "argocd", "auth": {"kind": "vault", "store": "credentials"}}
+
+
+def test_a_spoke_out_of_reach_is_not_asked_but_its_credential_is(argo: FakeCluster) -> None:
+    store = STORE.replace("vault-backend", "credentials")
+    argo.answers[store] = (200, {"status": {"conditions": [READY]}})
+    secrets = []
+    for name in ("cluster-one", "cluster-of-another-stack"):
+        secret = external_secret(name)
+        secret["metadata"]["namespace"] = "argocd"
+        secrets.append(secret)
+    argo.answers["/apis/external-secrets.io/v1/namespaces/argocd/externalsecrets"] = (200, secrets)
+    hub, spokes = ask(argo, a_fleet(FAR))
+    assert spokes["one"] == Spoke("one", reachable=False, asked=False)
+    assert [application.spoke for application in hub.applications] == ["one"]
+    assert hub.stores == (Readiness("credentials", True),)
+    assert hub.credentials == (Readiness("argocd/cluster-one", False),)
+
+
+def test_a_hub_without_the_store_of_its_credentials(argo: FakeCluster) -> None:
+    hub, _ = ask(argo, a_fleet(FAR))
+    assert hub.error == ""
+    assert hub.stores == (Readiness("credentials", False, "does not exist"),)
+    assert hub.credentials == (Readiness("argocd/cluster-one", False, "does not exist"),)
+
+
+def test_the_credential_of_a_spoke_in_quarantine_is_not_asked_for(argo: FakeCluster) -> None:
+    hub, _ = ask(argo, a_fleet({**FAR, "quarantine": "its disks died"}))
+    assert hub.credentials == ()
+
+
+def test_applications_of_the_hub_as_a_spoke_are_its_own(argo: FakeCluster) -> None:
+    here = "https://kubernetes.default.svc"
+    item = argo_application()
+    item["spec"]["destination"] = {"server": here}
+    argo.answers[f"{ARGO}/applications"] = (200, [item])
+    hub, spokes = ask(
+        argo, a_fleet({"auth": {"kind": "inCluster"}, "server": here, "context": "hub"})
+    )
+    assert [application.spoke for application in hub.applications] == ["one"]
     assert spokes["one"].reachable
 
 
 def test_a_hub_without_argo_cd(cluster: FakeCluster) -> None:
-    hub, _ = Observer(a_fleet(), kubeconfig(hub=cluster.url, one=cluster.url)).ask()
+    hub, _ = ask(cluster)
     assert hub == Hub("hub", True, "v1.36.3", "Argo CD is not installed (no Applications API)")
 
 
 def test_dead_clusters_are_facts() -> None:
-    hub, spokes = Observer(
-        a_fleet(), kubeconfig(hub="http://127.0.0.1:1", one="http://127.0.0.1:1")
-    ).ask()
+    dead = kubeconfig(hub="http://127.0.0.1:1", one="http://127.0.0.1:1")
+    hub, spokes = Observer(a_fleet(), dead).ask()
     assert (hub.reachable, hub.error) == (False, "connection refused")
     assert (spokes["one"].reachable, spokes["one"].error) == (False, "connection refused")
 
@@ -324,13 +397,13 @@ def test_a_fresh_process_asks_in_parallel() -> None:
     """The official client imports its parts when named; threads that do so at the same time deadlock."""
     code = (
         "from concurrent.futures import ThreadPoolExecutor as Pool\n"
-        "from fleet.cluster_api import ClusterAPI\n"
+        "from stacks.cluster_api import ClusterAPI\n"
         "from fleet.observe import ask_spoke\n"
         "from stacks.kubeconfig import Kubeconfig\n"
         "names = [str(n) for n in range(16)]\n"
         "config = Kubeconfig('x', {n: {'cluster': 'c'} for n in names}, {'c': {'server': 'http://127.0.0.1:1'}}, {})\n"
         "with Pool(16) as pool:\n"
-        "    print({s.error for s in pool.map(lambda n: ask_spoke(n, ClusterAPI(config, n)), names)})\n"
+        "    print({s.error for s in pool.map(lambda n: ask_spoke(n, ClusterAPI(config, n), []), names)})\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False

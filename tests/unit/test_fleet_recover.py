@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from fleet.commands import app
@@ -49,6 +50,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pulumi.chmod(pulumi.stat().st_mode | stat.S_IXUSR)
     (tmp_path / "Pulumi.yaml").write_text("name: fleet\n")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PULUMI_STACK", "lab")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -186,6 +188,69 @@ def test_what_cannot_be_mended_is_said(project: Path) -> None:
     assert "Still pending: prod-1" in output
 
 
+def test_a_stack_by_its_qualified_name(project: Path) -> None:
+    write_state(project, creating())
+    held = lock(project, dead_pid())
+    code, _ = run("--stack", "organization/fleet/lab", "--yes")
+    assert code == 0
+    assert not held.exists()
+    assert "cancel --yes --non-interactive --stack organization/fleet/lab" in calls(project)
+
+
+def write_stack(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack file with a spoke on this machine's way and one that it never talks to."""
+    contexts = {"hub": "https://127.0.0.1:1", "near": "https://127.0.0.1:2"}
+    kubeconfig = {
+        "clusters": [{"name": n, "cluster": {"server": server}} for n, server in contexts.items()],
+        "contexts": [{"name": n, "context": {"cluster": n, "user": "me"}} for n in contexts],
+        "users": [{"name": "me", "user": {}}],
+    }
+    far = {"server": "https://far:6443", "delivery": "argocd", "auth": {"kind": "vault"}}
+    spokes = [{"name": "near"}, {"name": "far", **far}]
+    stack = {
+        "fleet:hub": {"context": "hub"},
+        "fleet:gitops": {"repo": "https://git.example/gitops-config"},
+        "fleet:vault": {"address": "https://vault.example"},
+        "fleet:externalSecrets": {
+            "chart": "oci://charts.example/external-secrets",
+            "version": "0.19.2",
+        },
+        "fleet:spokes": [{**spoke, "environment": "dev", "region": "r1"} for spoke in spokes],
+        "fleet:applicationSets": [{"name": "set", "layout": "services"}],
+    }
+    (project / "stacks").mkdir()
+    (project / "stacks" / "Pulumi.lab.yaml").write_text(yaml.safe_dump({"config": stack}))
+    (project / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(project / "kubeconfig"))
+
+
+def secret_on(cluster: str) -> dict[str, Any]:
+    provider = f"urn:pulumi:lab::fleet::pulumi:providers:kubernetes::{cluster}"
+    inputs = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}}
+    entry = {
+        "urn": f"urn:pulumi:lab::fleet::kubernetes:core/v1:Secret::{cluster}-secret",
+        "type": "kubernetes:core/v1:Secret",
+        "custom": True,
+        "provider": f"{provider}::id",
+        "inputs": inputs,
+    }
+    return {"type": "creating", "resource": entry}
+
+
+def test_a_spoke_without_access_is_left_to_the_refresh(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_stack(project, monkeypatch)
+    write_state(project, secret_on("near"), secret_on("hub"), secret_on("far"))
+    code, output = run("--dry-run")
+    assert code == 0
+    assert "can't be asked directly" not in output
+    rows = {line.split()[2]: line for line in output.splitlines() if line.startswith("Secret ")}
+    assert "near: connection refused" in rows["near"]
+    assert "hub: connection refused" in rows["hub"]
+    assert "connection refused" not in rows["far"]
+
+
 @pytest.mark.usefixtures("project")
 def test_an_unknown_stack() -> None:
     assert run() == (1, "error: pulumi stack export: no stack named 'lab' found\n")
@@ -193,6 +258,6 @@ def test_an_unknown_stack() -> None:
 
 def test_no_project_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    code, output = run()
+    code, output = run("--stack", "lab")
     assert code == 1
     assert "no Pulumi.yaml" in output

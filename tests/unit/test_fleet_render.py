@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
 
-from fleet.facts import Application, ExternalSecret, Hub, Spoke
-from fleet.handover import Expected, ExpectedSet, Verdict, judge
+from fleet.expected import Expected, ExpectedSet, ExpectedSpoke
+from fleet.facts import Application, Hub, Readiness, Spoke
+from fleet.handover import Verdict, judge
 from fleet.render import PIPE_WIDTH, as_json, as_tables, counts_line
 from fleet.watch import watch
 
@@ -32,11 +34,19 @@ def fleet_of(size: int, *, bad: int = 0) -> Verdict:
         for number, name in enumerate(names)
     )
     spokes = {
-        name: Spoke(name, True, "v1", "", True, "", (ExternalSecret("a/b", True),))
+        name: Spoke(
+            name,
+            True,
+            "v1",
+            stores=(Readiness("vault-backend", True),),
+            secrets=(Readiness("a/b", True),),
+        )
         for name in names
     }
     expected = Expected(
-        dict.fromkeys(names, "production"), (ExpectedSet("platform", "platform", tuple(names)),)
+        tuple(ExpectedSpoke(name, "production") for name in names),
+        (ExpectedSet("platform", {name: f"{name}-platform" for name in names}),),
+        ("vault-backend",),
     )
     return judge(expected, Hub("hub", True, "v1", "", applications, {"platform": ""}), spokes)
 
@@ -50,8 +60,24 @@ def printed(verdict: Verdict, *, every: bool = False) -> str:
     return out.file.getvalue()
 
 
+EMPTY_HUB = Hub("hub", True, application_sets={})
+
+
+def of_one(quarantine: str = "") -> Expected:
+    return Expected((ExpectedSpoke("one", "dev", quarantine),), (), ("vault-backend",))
+
+
+def rows(verdict: Verdict) -> list[str]:
+    return [" ".join(line.split()) for line in printed(verdict).splitlines()]
+
+
+def row_of(spoke: Spoke, quarantine: str = "") -> str:
+    judged = judge(of_one(quarantine), EMPTY_HUB, {"one": spoke})
+    return next(row for row in rows(judged) if row.startswith("one dev"))
+
+
 def test_a_piped_row_is_one_line_to_grep() -> None:
-    lines = [" ".join(line.split()) for line in printed(fleet_of(3)).splitlines()]
+    lines = rows(fleet_of(3))
     assert "Hub hub: reachable, v1, ApplicationSets 1/1" in lines
     assert "prod-0 production yes Ready 1/1 1/1" in lines
     assert "prod-0-platform prod-0 Synced Healthy 01234567" in lines
@@ -80,12 +106,49 @@ def test_a_large_good_fleet_shows_no_applications() -> None:
 
 
 def test_an_unreachable_spoke_shows_no_stale_counts() -> None:
-    expected = Expected({"one": "dev"}, ())
     spoke = Spoke("one", reachable=False, error="connection refused")
-    lines = printed(
-        judge(expected, Hub("hub", True, application_sets={}), {"one": spoke})
-    ).splitlines()
-    assert ["one", "dev", "NO", "?", "?", "0/0"] in [line.split() for line in lines]
+    assert row_of(spoke) == "one dev NO ? ? 0/0"
+
+
+def test_a_spoke_that_is_not_asked() -> None:
+    assert row_of(Spoke("one", reachable=False, asked=False)) == "one dev not asked ? ? 0/0"
+
+
+def test_a_spoke_in_quarantine_says_why() -> None:
+    dead = Spoke("one", reachable=False, error="connection refused")
+    assert row_of(dead, "[disks] died") == "one dev NO, quarantined: [disks] died ? ? 0/0"
+    judged = judge(of_one("disks died"), EMPTY_HUB, {"one": dead})
+    assert printed(judged).splitlines()[-1] == (
+        "All good: 1 spokes (1 in quarantine left aside), 0 Applications Synced and Healthy."
+    )
+    document = json.loads(as_json(judged, "dev"))
+    assert (document["good"], document["problems"]) == (True, [])
+    assert document["spokes"][0]["quarantine"] == "disks died"
+    assert document["spokes"][0]["good"] is False
+    assert document["spokes"][0]["error"] == "connection refused"
+
+
+def test_several_stores_are_counted() -> None:
+    stores = (Readiness("vault-backend", True), Readiness("team-a", False, "denied"))
+    spoke = Spoke("one", True, "v1", stores=stores)
+    expected = replace(of_one(), stores=("vault-backend", "team-a"))
+    judged = judge(expected, EMPTY_HUB, {"one": spoke})
+    assert "one dev yes 1/2 0/0 0/0" in rows(judged)
+    shown = json.loads(as_json(judged, "dev"))["spokes"][0]
+    assert shown["store"] == {"ready": False, "message": "ClusterSecretStore team-a: denied"}
+    assert [store["name"] for store in shown["stores"]] == ["vault-backend", "team-a"]
+
+
+def test_a_hub_alone() -> None:
+    hub = replace(EMPTY_HUB, version="v1", stores=(Readiness("fleet-clusters", True),))
+    assert rows(judge(Expected((), ()), hub, {})) == [
+        "Hub hub: reachable, v1, stores 1/1",
+        "",
+        "All good: Argo CD is on the hub; this stack has no spokes.",
+    ]
+    shown = json.loads(as_json(judge(Expected((), ()), hub, {}), "hub"))
+    assert shown["hub"]["stores"] == [{"name": "fleet-clusters", "ready": True, "message": ""}]
+    assert (shown["hub"]["credentials"], shown["spokes"]) == ([], [])
 
 
 def test_the_counts_in_one_line() -> None:
@@ -113,11 +176,14 @@ def test_json() -> None:
     assert document["spokes"][0] == {
         "name": "prod-0",
         "environment": "production",
+        "quarantine": "",
         "good": False,
+        "asked": True,
         "reachable": True,
         "version": "v1",
         "error": "",
         "store": {"ready": True, "message": ""},
+        "stores": [{"name": "vault-backend", "ready": True, "message": ""}],
         "secrets": [{"name": "a/b", "ready": True, "message": ""}],
         "applications": {"good": 0, "total": 1},
     }

@@ -1,0 +1,122 @@
+"""Stacks that share a hub, held against each other before anyone runs `up`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stacks import Fleet
+from stacks.neighbours import problems
+
+
+def spoke(name: str, environment: str, **more: Any) -> dict[str, Any]:
+    values = {"name": name, "environment": environment, "region": "r1"}
+    return {**values, "server": f"https://{name}:6443", **more}
+
+
+def a_stack(environment: str, *spokes: dict[str, Any], **sections: Any) -> Fleet:
+    """A stack that joins the hub with one environment and two sets of its own."""
+    return Fleet.model_validate(
+        {
+            "environments": [environment],
+            "protectedEnvironments": [],
+            "hub": {"context": "hub"},
+            "gitops": {"repo": "https://git.example/gitops-config"},
+            "vault": {"address": "https://vault.example"},
+            "externalSecrets": {"chart": "chart", "crds": "crds.yaml"},
+            "spokes": [*spokes],
+            "applicationSets": [{"name": f"{environment}-services", "layout": "services"}],
+            **sections,
+        }
+    )
+
+
+HUB = a_stack("production", argocd={"manifest": "install.yaml"}, applicationSets=[])
+PRODUCTION = a_stack("production", spoke("prod-1", "production"))
+STAGING = a_stack("staging", spoke("staging-1", "staging"))
+
+
+def said(**fleets: Fleet) -> list[str]:
+    return [
+        f"{stack}: {problem.path}: {problem.message}"
+        for stack, found in problems(fleets).items()
+        for problem in found
+    ]
+
+
+def test_a_hub_and_a_stack_per_environment_live_together() -> None:
+    assert problems({"hub": HUB, "production": PRODUCTION, "staging": STAGING}) == {}
+
+
+def test_one_stack_has_no_neighbours() -> None:
+    assert problems({"production": PRODUCTION}) == {}
+
+
+def test_two_that_own_one_hub() -> None:
+    assert said(hub=HUB, other=HUB) == [
+        'other: fleet:argocd.manifest: stack "hub" installs Argo CD on hub "hub" too, and only one stack owns a hub: '
+        "take `manifest` out here or there, or check them apart if they are alternatives"
+    ]
+
+
+def test_a_spokes_name_in_two_stacks() -> None:
+    twin = a_stack("staging", spoke("prod-1", "staging", server="https://elsewhere:6443"))
+    assert said(production=PRODUCTION, staging=twin) == [
+        'staging: fleet:spokes[0].name: stack "production" has a spoke "prod-1" on hub "hub" too; names are unique on '
+        "a hub"
+    ]
+
+
+def test_a_server_in_two_stacks() -> None:
+    twin = a_stack(
+        "staging",
+        spoke("staging-1", "staging"),
+        spoke("staging-2", "staging", server="https://prod-1:6443"),
+    )
+    assert said(production=PRODUCTION, staging=twin) == [
+        'staging: fleet:spokes[1].server: "staging-2" has the server of "prod-1" in stack "production" '
+        "(https://prod-1:6443); Argo CD takes one cluster Secret per server"
+    ]
+
+
+def test_a_sets_name_in_two_stacks() -> None:
+    twin = a_stack(
+        "staging", applicationSets=[{"name": "production-services", "layout": "services"}]
+    )
+    assert said(production=PRODUCTION, staging=twin) == [
+        'staging: fleet:applicationSets[0].name: stack "production" has an ApplicationSet "production-services" on hub '
+        '"hub" too; choose another name'
+    ]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["greedy first", "greedy last"])
+def test_a_set_that_would_take_anothers_spokes(first: bool) -> None:
+    sets = [
+        {"name": "narrow", "layout": "services"},
+        {"name": "platform", "layout": "platform", "selector": {"environment": "production"}},
+    ]
+    greedy = a_stack("staging", applicationSets=sets)
+    fleets = {"greedy": greedy, "production": PRODUCTION}
+    assert said(**(fleets if first else dict(reversed(fleets.items())))) == [
+        'greedy: fleet:applicationSets[1].selector: "platform" would take prod-1 of stack "production" too; narrow its '
+        "selector, or `fleet:environments` where it selects no environment"
+    ]
+
+
+def test_a_stack_that_looks_for_argo_cd_elsewhere() -> None:
+    lost = a_stack("staging", argocd={"namespace": "gitops"})
+    assert said(staging=lost, hub=HUB) == [
+        'staging: fleet:argocd.namespace: stack "hub", which owns hub "hub", installs Argo CD into namespace "argocd", '
+        'not "gitops"; write that'
+    ]
+
+
+def test_stacks_of_different_hubs_have_nothing_to_do_with_each_other() -> None:
+    elsewhere = a_stack(
+        "production",
+        spoke("prod-1", "production"),
+        hub={"context": "other-hub"},
+        argocd={"manifest": "install.yaml", "namespace": "gitops"},
+    )
+    assert problems({"hub": HUB, "production": PRODUCTION, "elsewhere": elsewhere}) == {}
