@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.fleet_lab import REPO, FleetLab, is_fine, wait_until
+from tests.e2e.split import Split, build
 
 NEW = "prod-us-west-2"
 
@@ -71,6 +72,12 @@ def new_cluster(lab: FleetLab) -> Iterator[str]:
     lab.up(check=False)
     lab.kubectl("hub", "-n", "argocd", "delete", "applications", "-l", f"cluster_name={NEW}")
     lab.run("fleet", "lab", "remove-cluster", NEW, "--yes", cwd=REPO)
+
+
+@pytest.fixture(scope="session")
+def split(running_lab: FleetLab, tmp_path_factory: pytest.TempPathFactory) -> Split:
+    """The split fleet, built on the same lab once the single stack's tests are done with it."""
+    return build(running_lab, tmp_path_factory.mktemp("split"))
 
 
 def onboard(lab: FleetLab, name: str) -> None:

@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from lab import environment, up, vault
+from lab import deployment, environment, up, vault
 from lab.home import LabHome
 from lab.processes import Processes
 from lab.report import Reporter
@@ -107,41 +108,51 @@ class FleetLab:
 
     # Pulumi
 
-    def up(self, *, check: bool = True) -> Result:
+    def up(self, stack: str = "lab", *, check: bool = True) -> Result:
         """`pulumi up` as the documentation has it."""
         return self.run(
-            "pulumi", "up", "--stack", "lab", "--yes", "--skip-preview", "--continue-on-error",
+            "pulumi", "up", "--stack", stack, "--yes", "--skip-preview", "--continue-on-error",
             "--non-interactive", check=check, timeout=600,
         )  # fmt: skip
 
-    def nothing_to_change(self) -> None:
-        """`pulumi preview --expect-no-changes` passes."""
-        self.run("pulumi", "preview", "--stack", "lab", "--expect-no-changes", "--non-interactive")
+    def up_together(self, stacks: Sequence[str]) -> None:
+        """`pulumi up` of several stacks at the same time; all must succeed."""
+        with ThreadPoolExecutor(max_workers=len(stacks)) as pool:
+            for done in [pool.submit(self.up, stack) for stack in stacks]:
+                done.result()
 
-    def state(self) -> list[dict[str, Any]]:
+    def ensure_stack(self, stack: str) -> None:
+        """Make the stack where the backend doesn't have it yet, as `fleet lab up` does."""
+        deployment.ensure_stack(self._home, self._toolbox, program=self.project, stack=stack)
+
+    def nothing_to_change(self, stack: str = "lab") -> None:
+        """`pulumi preview --expect-no-changes` passes."""
+        self.run("pulumi", "preview", "--stack", stack, "--expect-no-changes", "--non-interactive")
+
+    def state(self, stack: str = "lab") -> list[dict[str, Any]]:
         """The resources in Pulumi's state, in clear: what is encrypted looks different at every export.
 
         Without the stack itself, whose outputs Pulumi drops when a program fails.
         """
-        command = ["pulumi", "stack", "export", "--show-secrets", "--stack", "lab"]
+        command = ["pulumi", "stack", "export", "--show-secrets", "--stack", stack]
         exported = json.loads(self.run(*command).output)
         resources = exported["deployment"].get("resources", [])
         return [one for one in resources if one["type"] != "pulumi:pulumi:Stack"]
 
     # The stack file
 
-    @property
-    def stack_file(self) -> Path:
-        return self.project / "stacks" / "Pulumi.lab.yaml"
+    def stack_file(self, stack: str = "lab") -> Path:
+        return self.project / "stacks" / f"Pulumi.{stack}.yaml"
 
-    def edit(self, change: Callable[[dict[str, Any]], None]) -> None:
-        """Change the `config:` of the stack file."""
-        document = yaml.safe_load(self.stack_file.read_text())
+    def edit(self, change: Callable[[dict[str, Any]], None], stack: str = "lab") -> None:
+        """Change the `config:` of a stack file."""
+        file = self.stack_file(stack)
+        document = yaml.safe_load(file.read_text())
         change(document["config"])
-        self.stack_file.write_text(yaml.safe_dump(document, sort_keys=False))
+        file.write_text(yaml.safe_dump(document, sort_keys=False))
 
-    def restore_stack_file(self) -> None:
-        shutil.copy(REPO / "stacks" / "Pulumi.lab.yaml", self.stack_file)
+    def restore_stack_file(self, stack: str = "lab") -> None:
+        shutil.copy(REPO / "stacks" / f"Pulumi.{stack}.yaml", self.stack_file(stack))
 
     # Clusters, Vault, git
 

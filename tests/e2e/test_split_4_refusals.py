@@ -1,0 +1,162 @@
+"""What would make Argo CD give up Applications, or touch another stack's, is refused before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.split import Split
+
+Change = Callable[[Split, dict[str, Any]], None]
+
+
+def _spoke(name: str, **changes: Any) -> Change:
+    return lambda split, config: split.block(config, name).update(changes)
+
+
+def _drop(name: str) -> Change:
+    return lambda split, config: config["fleet:spokes"].remove(split.block(config, name))
+
+
+def _set(name: str, **changes: Any) -> Change:
+    def change(split: Split, config: dict[str, Any]) -> None:
+        next(one for one in config["fleet:applicationSets"] if one["name"] == name).update(changes)
+
+    return change
+
+
+def _drop_set(name: str) -> Change:
+    def change(split: Split, config: dict[str, Any]) -> None:
+        sets = config["fleet:applicationSets"]
+        sets[:] = [one for one in sets if one["name"] != name]
+
+    return change
+
+
+def _add_spoke(**block: Any) -> Change:
+    return lambda split, config: config["fleet:spokes"].append(block)
+
+
+def _add_set(**block: Any) -> Change:
+    return lambda split, config: config["fleet:applicationSets"].append(block)
+
+
+CASES: dict[str, tuple[str, Change, list[str]]] = {
+    "a block is dropped": (
+        "production",
+        _drop("prod-us-east-1"),
+        ["prod-us-east-1", "allowDeletion"],
+    ),
+    "a spoke is renamed": (
+        "production",
+        _spoke("prod-us-east-1", name="prod-use1", context="prod-us-east-1"),
+        ["prod-us-east-1", "prod-use1", "allowDeletion"],
+    ),
+    "a label that a set selects on changes": (
+        "production",
+        _set("platform-services", selector={"environment": "production", "region": "us-east-1"}),
+        ["platform-services", "prod-us-west-2", "prod-eu-west-1", "allowDeletion"],
+    ),
+    "a set goes": (
+        "production",
+        _drop_set("platform-services"),
+        ["platform-services", "prod-us-east-1", "allowDeletion"],
+    ),
+    "another stack's spoke": (
+        "dev",
+        _add_spoke(name="staging", environment="dev", region="us-east-1"),
+        ["staging", "belongs to"],
+    ),
+    "another stack's server": (
+        "dev",
+        _add_spoke(name="dev-2", environment="dev", region="us-east-1", context="staging"),
+        ["dev-2", "staging"],
+    ),
+    "another stack's set": (
+        "dev",
+        _add_set(
+            name="platform-services", layout="directory", path="x", selector={"region": "us-east-1"}
+        ),
+        ["platform-services", "production"],
+    ),
+    "deletion in production": (
+        "production",
+        _set("platform-services", preserve=False),
+        ["platform-services", "preserve"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_refused(split: Split, case: str) -> None:
+    stack, change, told = CASES[case]
+    before = split.lab.state(stack)
+    applications = set(split.lab.applications())
+    with split.edited(stack):
+        split.lab.edit(lambda config: change(split, config), stack)
+        result = split.lab.up(stack, check=False)
+    assert result.code != 0
+    for word in told:
+        assert word in result.output, result.output
+    assert f"stacks/Pulumi.{stack}.yaml" in result.output
+    assert "Traceback" not in result.output
+    assert split.lab.state(stack) == before
+    assert set(split.lab.applications()) == applications
+
+
+def test_the_hub_s_owner_can_t_let_go_of_argo_cd(split: Split) -> None:
+    before = split.lab.state("hub")
+    with split.edited("hub"):
+        split.lab.edit(lambda config: config["fleet:argocd"].pop("manifest"), "hub")
+        result = split.lab.up("hub", check=False)
+    assert result.code != 0
+    assert "manifest" in result.output
+    assert split.lab.state("hub") == before
+
+
+def test_adding_a_spoke_to_one_stack_changes_no_other(split: Split) -> None:
+    hub_objects = _versions(split)
+    others = {stack: split.lab.state(stack) for stack in ("hub", "production", "staging")}
+    with split.edited("dev"):
+        split.lab.edit(
+            lambda config: config["fleet:spokes"].append(
+                {
+                    "name": "dev-2",
+                    "environment": "dev",
+                    "region": "us-east-1",
+                    "server": "https://dev-2.example.com",
+                    "auth": {"kind": "gke"},
+                    "delivery": "argocd",
+                    "jwtPublicKeys": [str(split.lab.home / "pki" / "dev" / "sa.pub")],
+                }
+            ),
+            "dev",
+        )
+        split.lab.up("dev")
+        assert _versions(split).items() >= hub_objects.items()
+        for stack, state in others.items():
+            assert split.lab.state(stack) == state
+            split.lab.nothing_to_change(stack)
+        split.lab.edit(lambda config: config["fleet:spokes"].pop(), "dev")
+        refused = split.lab.up("dev", check=False)
+        assert refused.code != 0
+        split.lab.edit(lambda config: config.update({"fleet:allowDeletion": ["dev-2"]}), "dev")
+        allowed = split.lab.up("dev")
+        assert allowed.code == 0
+        assert split.lab.get("hub", "secret", "-n", "argocd", "cluster-dev-2") is None
+    split.lab.kubectl("hub", "-n", "argocd", "delete", "applications", "-l", "cluster_name=dev-2")
+    split.lab.up("dev")
+    split.lab.nothing_to_change("dev")
+
+
+def _versions(split: Split) -> dict[str, object]:
+    """Every object of the other stacks on the hub, with the version that any change would raise."""
+    found = split.lab.get("hub", "applicationsets,appprojects,secrets", "-n", "argocd")["items"]
+    return {
+        f"{one['kind']}/{one['metadata']['name']}": (
+            one["metadata"]["uid"], one["metadata"].get("generation"), one["metadata"].get("labels"))
+        for one in found
+        if one["metadata"].get("labels", {}).get("fleet_stack") in ("hub", "production", "staging")
+    }  # fmt: skip
