@@ -1,27 +1,26 @@
 """Fleet: stack file -> typed fleet -> components -> outputs."""
 
 import pulumi
-from pulumi.runtime import is_dry_run
-from pulumi.runtime.config import CONFIG
 
 import components
 import stacks
-from components import manifests, providers
+from components import manifests
 from stacks import preflight
 
 stack = pulumi.get_stack()
 try:
     kubeconfig = stacks.Kubeconfig.read()
-    fleet = stacks.load(CONFIG.get(), stack, kubeconfig)
+    fleet = stacks.load(pulumi.runtime.config.CONFIG.get(), stack, kubeconfig)
     hub_access = kubeconfig.access(fleet.hub.context)
     reach = stacks.reach(fleet, kubeconfig)
     argocd_manifest = manifests.read(fleet.argocd.manifest)
     eso_manifest = manifests.read(getattr(fleet.external_secrets, "manifests", None))
     preflight.require_vault(fleet.vault, stack)
-    warnings = preflight.require_hub(fleet, stack, kubeconfig, preview=is_dry_run())
+    warnings = preflight.require_hub(fleet, stack, kubeconfig, preview=pulumi.runtime.is_dry_run())
 except (stacks.StackError, stacks.KubeconfigError, manifests.ManifestError) as error:
     raise pulumi.RunError(str(error)) from None
-for warning in [*warnings, *preflight.silent(fleet, reach)]:
+silent = preflight.silent(fleet, reach)
+for warning in [*warnings, *silent.values()]:
     pulumi.log.warn(warning)
 
 hub = components.ManagementHub(
@@ -37,15 +36,16 @@ if fleet.owns_hub:
         ),
         on_hub,
     )
-if fleet.vault:
-    vault = providers.vault_provider(fleet.vault)
-    hub_store = components.hub_store(fleet, hub, hub_access, vault, eso_manifest)
-    components.kv_mounts(fleet, vault)
-    onboarding = components.Onboarding(
-        fleet=fleet, stack=stack, hub=hub, vault=vault, manifest=eso_manifest, after=hub_store
+components.onboard_spokes(
+    components.OnboardingArgs(
+        fleet=fleet,
+        stack=stack,
+        hub=hub,
+        reach=reach,
+        silent=silent,
+        manifest=eso_manifest,
     )
-    for spoke in fleet.spokes:
-        onboarding.onboard(spoke, reach[spoke.name])
+)
 components.FleetApplicationSets(
     "fleet",
     components.FleetApplicationSetsArgs(

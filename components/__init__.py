@@ -3,11 +3,10 @@
 from components.application_sets import FleetApplicationSets, FleetApplicationSetsArgs
 from components.argocd import ArgoCD, ArgoCDArgs
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
-from components.hub_store import hub_store
 from components.management_hub import ManagementHub, ManagementHubArgs
-from components.onboarding import Onboarding
+from components.onboarding import OnboardingArgs, onboard_spokes
 from components.spoke_cluster import SpokeCluster, SpokeClusterArgs
-from components.vault_identity import VaultIdentity, VaultIdentityArgs, kv_mounts
+from components.vault_identity import VaultIdentity, VaultIdentityArgs
 
 __all__ = [
     "ArgoCD",
@@ -18,11 +17,10 @@ __all__ = [
     "FleetApplicationSetsArgs",
     "ManagementHub",
     "ManagementHubArgs",
-    "Onboarding",
+    "OnboardingArgs",
     "SpokeCluster",
     "SpokeClusterArgs",
     "VaultIdentity",
     "VaultIdentityArgs",
-    "hub_store",
-    "kv_mounts",
+    "onboard_spokes",
 ]

@@ -18,7 +18,6 @@ from stacks import identity
 def hub_store(
     fleet: stacks.Fleet,
     hub: ManagementHub,
-    access: stacks.ClusterAccess,
     vault: pulumi_vault.Provider,
     manifest: Sequence[Manifest] = (),
 ) -> list[pulumi.Resource]:
@@ -28,14 +27,14 @@ def hub_store(
     """
     if not fleet.hub.secret_store:
         return []
-    who = identity.of_hub(fleet, access.server)
+    who = identity.of_hub(fleet, hub.access.server)
     in_vault = VaultIdentity(
         identity.HUB,
         VaultIdentityArgs(
             fleet=fleet,
             identity=who,
-            server=access.server,
-            ca_pem=access.ca_pem,
+            server=hub.access.server,
+            ca_pem=hub.access.ca_pem,
             public_keys=[],
             provider=vault,
         ),

@@ -30,6 +30,9 @@ class ManagementHub(pulumi.ComponentResource):
     provider: kubernetes.Provider
     """The provider of the hub, for everything else that lives there."""
 
+    access: stacks.ClusterAccess
+    """How this machine reaches the hub."""
+
     namespace: pulumi.Input[str]
     """The name of Argo CD's namespace, once that exists."""
 
@@ -37,6 +40,7 @@ class ManagementHub(pulumi.ComponentResource):
         self, name: str, args: ManagementHubArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("fleet:index:ManagementHub", name, None, opts)
+        self.access = args.access
         self.provider = kubernetes_provider(name, args.access, pulumi.ResourceOptions(parent=self))
         self.namespace = args.fleet.argocd.namespace
         if args.fleet.owns_hub:

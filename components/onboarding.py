@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -11,38 +11,56 @@ import pulumi_vault
 import stacks
 from components import providers
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
+from components.hub_store import hub_store
 from components.management_hub import ManagementHub
 from components.manifests import Manifest
 from components.spoke_cluster import SpokeCluster, SpokeClusterArgs
-from components.vault_identity import VaultIdentity, VaultIdentityArgs
+from components.vault_identity import VaultIdentity, VaultIdentityArgs, kv_mounts
 from stacks import identity
 
 
 @dataclass(frozen=True, kw_only=True)
-class Onboarding:
-    """What every spoke of a stack is onboarded with.
+class OnboardingArgs:
+    """The fleet and its stack, the hub, and how every spoke is reached.
 
-    `manifest` is External Secrets' own, where the stack has one. `after` is what must be there before any spoke is
-    registered, such as the hub's own store.
+    `silent` names the spokes that don't answer now; `manifest` is External Secrets' own, where the stack has one.
     """
 
     fleet: stacks.Fleet
     stack: str
     hub: ManagementHub
-    vault: pulumi_vault.Provider
+    reach: Mapping[str, stacks.Reach]
+    silent: Collection[str] = ()
     manifest: Sequence[Manifest] = ()
-    after: Sequence[pulumi.Resource] = ()
+
+
+def onboard_spokes(args: OnboardingArgs) -> None:
+    """Register everything of every spoke, and before that the hub's own way to Vault. Nothing without a Vault."""
+    if not args.fleet.vault:
+        return
+    vault = providers.vault_provider(args.fleet.vault)
+    kv_mounts(args.fleet, vault)
+    store = hub_store(args.fleet, args.hub, vault, args.manifest)
+    for spoke in args.fleet.spokes:
+        _Onboarding(args, vault, store).onboard(spoke, args.reach[spoke.name])
+
+
+@dataclass(frozen=True)
+class _Onboarding:
+    args: OnboardingArgs
+    vault: pulumi_vault.Provider
+    after: Sequence[pulumi.Resource]
 
     def onboard(self, spoke: stacks.Spoke, reach: stacks.Reach) -> None:
         """Register everything of `spoke`, each resource named after it.
 
         A provider for the spoke, which costs a plugin process, is made only where Pulumi has something to do there.
         """
-        who = identity.of_spoke(self.fleet, spoke)
-        direct = self.fleet.delivery_of(spoke) == "pulumi"
+        who = identity.of_spoke(self.args.fleet, spoke)
+        direct = self.args.fleet.delivery_of(spoke) == "pulumi"
         on_spoke = pulumi.ResourceOptions()
         if spoke.in_cluster:
-            on_spoke.providers = [self.hub.provider]
+            on_spoke.providers = [self.args.hub.provider]
         elif reach.access and (direct or spoke.has_identity):
             quarantine = bool(spoke.quarantine)
             provider = providers.kubernetes_provider(
@@ -52,7 +70,7 @@ class Onboarding:
         in_vault = VaultIdentity(
             spoke.name,
             VaultIdentityArgs(
-                fleet=self.fleet,
+                fleet=self.args.fleet,
                 identity=who,
                 server=reach.server,
                 local_server=reach.access.server if reach.access else "",
@@ -66,12 +84,15 @@ class Onboarding:
             store = ExternalSecrets(
                 spoke.name,
                 ExternalSecretsArgs(
-                    fleet=self.fleet,
+                    fleet=self.args.fleet,
                     identity=who,
-                    manifest=self.manifest,
-                    renderer=self.hub.provider if spoke.quarantine else None,
+                    manifest=self.args.manifest,
+                    # Else the plugin, asked to take a chart apart for a dead cluster, would end the whole run.
+                    renderer=self.args.hub.provider
+                    if spoke.quarantine or spoke.name in self.args.silent
+                    else None,
                     # The hub's own store has brought External Secrets along.
-                    install=not (spoke.in_cluster and self.fleet.hub.secret_store),
+                    install=not (spoke.in_cluster and self.args.fleet.hub.secret_store),
                 ),
                 pulumi.ResourceOptions.merge(
                     on_spoke, pulumi.ResourceOptions(depends_on=[*self.after, in_vault])
@@ -82,7 +103,11 @@ class Onboarding:
         SpokeCluster(
             spoke.name,
             SpokeClusterArgs(
-                fleet=self.fleet, stack=self.stack, spoke=spoke, reach=reach, hub=self.hub
+                fleet=self.args.fleet,
+                stack=self.args.stack,
+                spoke=spoke,
+                reach=reach,
+                hub=self.args.hub,
             ),
             pulumi.ResourceOptions.merge(on_spoke, pulumi.ResourceOptions(depends_on=before)),
         )

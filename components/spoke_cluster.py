@@ -41,6 +41,11 @@ class SpokeCluster(pulumi.ComponentResource):
         self, name: str, args: SpokeClusterArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("fleet:index:SpokeCluster", name, None, opts)
+        if args.spoke.quarantine:
+            pulumi.log.warn(
+                f"{name} is in quarantine ({args.spoke.quarantine}): while it does not answer, it is left as it is",
+                self,
+            )
         if isinstance(args.spoke.auth, VaultAuth):
             self._rendered_on_the_hub(name, args)
         else:

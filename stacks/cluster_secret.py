@@ -38,6 +38,11 @@ _WORKLOAD_IDENTITY = {
 }
 _IN_VAULT = ("bearerToken", "username", "password")
 _IN_VAULT_TLS = ("certData", "keyData")
+# Without a credential Argo CD would come as nobody, and say only that it is refused.
+_ENTRY_CHECK = (
+    '{{ if not (or (index . "bearerToken") (index . "certData") (index . "username")) }}'
+    '{{ fail "the entry in Vault has neither bearerToken nor certData nor username" }}{{ end }}'
+)
 
 
 def name(spoke: Spoke) -> str:
@@ -110,7 +115,10 @@ def config_template(spoke: Spoke, reach: Reach) -> str:
     proof = "".join(map(_from_entry, _IN_VAULT))
     tls_proof = "".join(map(_from_entry, _IN_VAULT_TLS))
     # The blanks keep a brace of JSON from becoming one of the template's.
-    return f'{{ {proof}"tlsClientConfig":{{ {tls_proof}{tls} }}{"," if rest else ""}{rest} }}'
+    return (
+        f'{_ENTRY_CHECK}{{ {proof}"tlsClientConfig":{{ {tls_proof}{tls} }}'
+        f"{',' if rest else ''}{rest} }}"
+    )
 
 
 def _proof(spoke: Spoke, credential: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -105,8 +105,8 @@ def _vault_problem(vault: Vault) -> Problem | None:
     return None
 
 
-def silent(fleet: Fleet, reach: Mapping[str, Reach]) -> list[str]:
-    """A warning for each spoke whose API server gives no answer at all within a few seconds, in the given order.
+def silent(fleet: Fleet, reach: Mapping[str, Reach]) -> dict[str, str]:
+    """The spokes whose API server gives no answer at all within a few seconds, each with a warning, in the given order.
 
     Asked are only spokes that Pulumi itself talks to: neither one in quarantine, nor one that only the hub must reach.
     """
@@ -117,11 +117,11 @@ def silent(fleet: Fleet, reach: Mapping[str, Reach]) -> list[str]:
             talks = spoke.has_identity or fleet.delivery_of(spoke) == "pulumi"
             if access and talks and not spoke.quarantine and not spoke.in_cluster:
                 asked.append((spoke.name, access.server, pool.submit(_answers, access)))
-    return [
-        f"{name} does not answer at {server}; its changes will fail. If it stays so, give it `quarantine: <why>`"
+    return {
+        name: f"{name} does not answer at {server}; its changes will fail. If it stays so, give it `quarantine: <why>`"
         for name, server, answer in asked
         if not answer.result()
-    ]
+    }
 
 
 def _answers(cluster: ClusterAccess) -> bool:

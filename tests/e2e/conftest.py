@@ -68,6 +68,7 @@ def new_cluster(lab: FleetLab) -> Iterator[str]:
     lab.run("fleet", "lab", "add-cluster", NEW, cwd=REPO)
     yield NEW
     lab.restore_stack_file()
+    lab.allow_deletion(NEW)
     lab.run("pulumi", "cancel", "--yes", "--stack", "lab", check=False)
     lab.up(check=False)
     lab.kubectl("hub", "-n", "argocd", "delete", "applications", "-l", f"cluster_name={NEW}")

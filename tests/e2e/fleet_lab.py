@@ -154,6 +154,10 @@ class FleetLab:
     def restore_stack_file(self, stack: str = "lab") -> None:
         shutil.copy(REPO / "stacks" / f"Pulumi.{stack}.yaml", self.stack_file(stack))
 
+    def allow_deletion(self, spoke: str, stack: str = "lab") -> None:
+        """Say in the stack file that the spoke may lose its Applications."""
+        self.edit(lambda config: config.update({"fleet:allowDeletion": [spoke]}), stack)
+
     # Clusters, Vault, git
 
     def get(self, context: str, *what: str) -> Any:

@@ -30,6 +30,13 @@ def test_onboarding_and_removal(lab: FleetLab, new_cluster: str) -> None:
     lab.nothing_to_change()
 
     lab.restore_stack_file()
+    with_it = lab.state()
+    refused = lab.up(check=False)
+    assert refused.code != 0
+    assert f'"{new_cluster}"' in refused.output
+    assert "fleet:allowDeletion" in refused.output, "the safe way is told"
+    assert lab.state() == with_it
+    lab.allow_deletion(new_cluster)
     lab.up()
     lab.kubectl(
         "hub", "-n", "argocd", "delete", "applications", "-l", f"cluster_name={new_cluster}"

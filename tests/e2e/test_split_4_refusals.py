@@ -12,15 +12,15 @@ from tests.e2e.split import Split
 Change = Callable[[Split, dict[str, Any]], None]
 
 
-def _spoke(name: str, **changes: Any) -> Change:
-    return lambda split, config: split.block(config, name).update(changes)
+def _spoke(spoke: str, /, **changes: Any) -> Change:
+    return lambda split, config: split.block(config, spoke).update(changes)
 
 
 def _drop(name: str) -> Change:
     return lambda split, config: config["fleet:spokes"].remove(split.block(config, name))
 
 
-def _set(name: str, **changes: Any) -> Change:
+def _set(name: str, /, **changes: Any) -> Change:
     def change(split: Split, config: dict[str, Any]) -> None:
         next(one for one in config["fleet:applicationSets"] if one["name"] == name).update(changes)
 

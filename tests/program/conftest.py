@@ -285,7 +285,7 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(key, str(value))
     monkeypatch.setattr(preflight, "require_vault", lambda vault, stack: None)
     monkeypatch.setattr(preflight, "require_hub", lambda *args, **kwargs: [], raising=False)
-    monkeypatch.setattr(preflight, "silent", lambda *args: [])
+    monkeypatch.setattr(preflight, "silent", lambda *args: {})
 
     def run(
         stack: str,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.program.conftest import Run, RunProgram, example, spoke_of
+from tests.program.conftest import CANARIES, Run, RunProgram, example, spoke_of
 from tests.program.test_every_stack import secrets_in_clear
 from tests.program.test_secrets import store_of
 
@@ -60,6 +60,16 @@ def test_pulumi_has_no_provider_for_the_spokes(run_program: RunProgram, kind: st
     assert not secrets_in_clear(run)
     labels = contract_of(run, "spoke-0")["labels"]
     assert labels["external_secrets_delivery"] == "argocd"
+
+
+def test_nor_where_argo_cd_has_the_credential_of_the_context(run_program: RunProgram) -> None:
+    config = example("dev")
+    config["fleet:externalSecrets"] = dict(CHART)
+    config["fleet:spokes"][0]["auth"] = {"kind": "token"}
+    run = run_program("dev", config)
+    assert {one.name for one in run.of("pulumi:providers:kubernetes")} == {"hub"}
+    data = run.object("Secret", "cluster-dev", "hub").inputs["stringData"]
+    assert CANARIES["token"] in data["config"]
 
 
 @pytest.mark.parametrize("kind", AUTH)

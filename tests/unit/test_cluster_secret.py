@@ -215,8 +215,12 @@ def test_external_secret() -> None:
 
 
 # As External Secrets' own engine rendered it; see the module's docstring.
+CHECK = (
+    '{{ if not (or (index . "bearerToken") (index . "certData") (index . "username")) }}'
+    '{{ fail "the entry in Vault has neither bearerToken nor certData nor username" }}{{ end }}'
+)
 TEMPLATE = (
-    "{ "
+    CHECK + "{ "
     '{{ with index . "bearerToken" }}"bearerToken":{{ . | toJson }},{{ end }}'
     '{{ with index . "username" }}"username":{{ . | toJson }},{{ end }}'
     '{{ with index . "password" }}"password":{{ . | toJson }},{{ end }}'
@@ -279,6 +283,7 @@ def _render(template: str, entry: dict[str, str]) -> str:
         value = entry.get(found[1])
         return found[2].replace("{{ . | toJson }}", json.dumps(value)) if value else ""
 
+    template = template.removeprefix(CHECK)
     pieces = []
     end = 0
     for found in _WITH.finditer(template):
