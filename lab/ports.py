@@ -6,6 +6,7 @@ import json
 import random
 import socket
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,7 @@ import psutil
 from lab.errors import LabError
 from lab.home import write_private
 
+RELEASE_SECONDS = 5.0
 LOWEST = 15_000
 """Below are the ports that people give to their own servers."""
 
@@ -43,6 +45,12 @@ class PortBook:
         if is_free(port):
             return port
         if pinned:
+            # a part that was just killed lets go of its port some moments after its death shows
+            end = time.monotonic() + RELEASE_SECONDS
+            while time.monotonic() < end:
+                time.sleep(0.1)
+                if is_free(port):
+                    return port
             raise LabError(
                 f"port {port} of {name} is held by {holder(port)}. It is part of the lab's state "
                 "and can't change: end that process, or make a new lab with "

@@ -64,8 +64,12 @@ class FleetLab:
             (project / ".venv").symlink_to(REPO / ".venv")
 
     def start(self, *, owner: int | None) -> None:
-        """`fleet lab up`; from then on every command runs in the lab's environment, and the lab ends with `owner`."""
-        print(self.run("fleet", "lab", "up", cwd=REPO, timeout=900).output)
+        """`fleet lab up`; from then on every command runs in the lab's environment, and the lab ends with `owner`.
+
+        A lab that is kept between runs may be split already: then the single stack must not come back.
+        """
+        if not self._home.pulumi_state.joinpath(".pulumi/stacks/fleet/hub.json").exists():
+            print(self.run("fleet", "lab", "up", cwd=REPO, timeout=900).output)
         self._owner = owner
         up.boot(self._home, self._toolbox, Reporter(), owner=owner)
         self.env.update(environment.variables(self._home, self._toolbox))

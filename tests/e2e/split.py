@@ -102,6 +102,7 @@ def build(lab: FleetLab, folder: Path) -> Split:
     split.change_spoke("staging", auth=_exec_plugin(lab))
     for stack in ("production", "dev"):
         lab.edit(_charts_from_the_repo, stack)
+    lab.edit(_two_stores, "dev")
     for stack in (HUB, *ENVIRONMENTS):
         split.keep(stack)
     lab.up(HUB)
@@ -120,6 +121,14 @@ def build(lab: FleetLab, folder: Path) -> Split:
 
 def _exec_plugin(lab: FleetLab) -> dict[str, Any]:
     return {"kind": "exec", "command": lab.env["FLEET_EXEC_PLUGIN"], "args": ["staging"]}
+
+
+def _two_stores(config: dict[str, Any]) -> None:
+    """Beside the usual store, one for a single team: its own paths, its own namespace."""
+    config["fleet:secretStores"] = [
+        {"name": "vault-backend"},
+        {"name": "payments", "readPaths": ["payment-service/*"], "namespaces": ["payment-service"]},
+    ]
 
 
 def _charts_from_the_repo(config: dict[str, Any]) -> None:

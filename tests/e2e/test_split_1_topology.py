@@ -102,8 +102,8 @@ def test_argo_cd_has_the_least_privilege(split: Split) -> None:
     assert may("create", "namespaces")
     for refused in (
         ("get", "secrets", "-n", "payment-service"),
-        ("create", "pods/exec", "-n", "payment-service"),
-        ("create", "serviceaccounts/token", "-n", "external-secrets"),
+        ("create", "pods", "--subresource=exec", "-n", "payment-service"),
+        ("create", "serviceaccounts", "--subresource=token", "-n", "external-secrets"),
         ("escalate", "clusterroles"),
         ("create", "validatingwebhookconfigurations"),
     ):

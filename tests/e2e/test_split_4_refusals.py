@@ -134,20 +134,20 @@ def test_adding_a_spoke_to_one_stack_changes_no_other(split: Split) -> None:
             ),
             "dev",
         )
-        split.lab.up("dev")
-        assert _versions(split).items() >= hub_objects.items()
-        for stack, state in others.items():
-            assert split.lab.state(stack) == state
-            split.lab.nothing_to_change(stack)
-        split.lab.edit(lambda config: config["fleet:spokes"].pop(), "dev")
-        refused = split.lab.up("dev", check=False)
-        assert refused.code != 0
-        split.lab.edit(lambda config: config.update({"fleet:allowDeletion": ["dev-2"]}), "dev")
-        allowed = split.lab.up("dev")
-        assert allowed.code == 0
-        assert split.lab.get("hub", "secret", "-n", "argocd", "cluster-dev-2") is None
+        try:
+            split.lab.up("dev")
+            assert _versions(split).items() >= hub_objects.items()
+            for stack, state in others.items():
+                assert split.lab.state(stack) == state
+                split.lab.nothing_to_change(stack)
+        finally:
+            split.lab.edit(lambda config: config["fleet:spokes"].pop(), "dev")
+            refused = split.lab.up("dev", check=False)
+            split.lab.allow_deletion("dev-2", "dev")
+            split.lab.up("dev")
+    assert refused.code != 0, "leaving is refused until it is allowed"
+    assert split.lab.get("hub", "secret", "-n", "argocd", "cluster-dev-2") is None
     split.lab.kubectl("hub", "-n", "argocd", "delete", "applications", "-l", "cluster_name=dev-2")
-    split.lab.up("dev")
     split.lab.nothing_to_change("dev")
 
 

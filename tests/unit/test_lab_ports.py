@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lab import ports
 from lab.errors import LabError
 from lab.ports import LOWEST, PortBook, is_free
 
@@ -54,8 +55,9 @@ def test_a_port_that_another_process_took_is_given_up(book: PortBook, held: int)
 
 
 def test_a_pinned_port_that_another_process_took_is_an_error_naming_it(
-    book: PortBook, held: int
+    book: PortBook, held: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ports, "RELEASE_SECONDS", 0.2)
     with pytest.raises(LabError, match=rf"port {held} of etcd is held by .*\(pid {os.getpid()}\)"):
         book.settle("etcd", pinned=True)
     assert book.get("etcd") == held, "the state that names the port stays valid"
