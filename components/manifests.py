@@ -8,10 +8,9 @@ from typing import Any
 import httpx
 import yaml
 
-Manifest = dict[str, Any]
+from stacks.yaml_speed import LOADER
 
-# libyaml parses Argo CD's 2 MB in half a second; the pure Python loader takes ten.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+Manifest = dict[str, Any]
 
 
 class ManifestError(Exception):
@@ -31,18 +30,21 @@ def read(source: str | None) -> list[Manifest]:
             if source.startswith("https://")
             else Path(source).expanduser().read_text()
         )
-        objects = [document for document in yaml.load_all(text, Loader=_Loader) if document]
+        objects = [document for document in yaml.load_all(text, Loader=LOADER) if document]
     except OSError as error:
         raise ManifestError(f"{source} can't be read: {error.strerror}") from None
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ManifestError(f"{source} can't be fetched: {error}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ManifestError(f"{source} is no YAML: {error}") from None
-    if not objects or not all(
-        isinstance(one, dict) and one.get("kind") and one.get("metadata") for one in objects
-    ):
+    if not objects or not all(map(_is_object, objects)):
         raise ManifestError(f"{source} holds something else than Kubernetes objects")
     return objects
+
+
+def _is_object(one: Any) -> bool:
+    metadata = one.get("metadata") if isinstance(one, dict) else None
+    return isinstance(metadata, dict) and bool(one.get("kind") and metadata.get("name"))
 
 
 def _fetch(url: str) -> str:

@@ -72,14 +72,14 @@ def status(
       every Application is Synced to a revision and Healthy;
       every spoke answers, and its ClusterSecretStores and all its ExternalSecrets are Ready;
       on the hub, the stores that spokes' credentials come from and this stack's ExternalSecrets are Ready.
-    Spokes that Pulumi doesn't talk to are "not asked" here either: their Applications tell. Spokes in quarantine are
-    shown, and don't count.
+    Spokes whose kubeconfig context Pulumi doesn't need are "not asked" here either: their Applications tell. Spokes
+    in quarantine are shown, and don't count.
 
     Exit codes: 0 all good; 1 not (yet) good; 2 bad input, or the hub can't be reached.
 
     Examples:
       fleet status                            the stack of $PULUMI_STACK, or the only one
-      fleet status --stack prod --wait        after `pulumi up`: until the handover is done
+      fleet status --stack production --wait  after `pulumi up`: until the handover is done
       fleet status --json | jq '.problems'
 
     --json prints one object with the keys schema (1), stack, checkedAt, good, hub {context, reachable, version,
@@ -120,19 +120,20 @@ def check(
     """Check the stack files without asking any cluster: keys, names, environments, contexts, selectors.
 
     Stacks that name the same hub are also held against each other: two that install Argo CD, a spoke's name or
-    server or a set's name in two of them, a set that would take another stack's spokes. Where some are alternatives
-    for one hub, as the lab's single stack and its split ones are, name those that belong together.
+    server or a set's name in two of them, a set that would take another stack's spokes, secrets in Vault that
+    another environment could read. Where some are alternatives for one hub, as the lab's single stack and its split
+    ones are, name those that belong together.
 
     Every error is one line: file and line, the path in it, what is wrong, and what to write instead. ${NAME} in a
     stack file is an environment variable and must be set, and the kubeconfig contexts must exist; for the lab's own
-    stacks, run it as `fleet lab run -- fleet check`.
+    stack, run it as `fleet lab run -- fleet check -s lab`.
 
     Exit codes: 0 all stack files are good; 2 at least one is not.
 
     Examples:
       fleet check
-      fleet check --stack prod --json
-      fleet check -s hub -s production -s staging      these, and against each other
+      fleet check --stack production --json
+      fleet check -s hub -s production -s staging -s dev   these, and against each other
 
     --json prints one object: ok, and stacks [{stack, file, ok, spokes, applicationSets, quarantine {spoke: why},
     problems [{path, line, message}]}].

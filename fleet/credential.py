@@ -72,8 +72,8 @@ def credential(
 
     Run it again, from cron say, well before the token ends. The one before stays valid until its own end: to cut that
     short, delete the ServiceAccount and run this. Where a spoke had `auth: {kind: serviceAccount}` before, run it
-    before the `pulumi up` that changes that, which waits for the entry, and again after it, as that deletes Pulumi's
-    own account.
+    before the `pulumi up` that changes that, which waits for the entry, and at once after it, as that deletes Pulumi's
+    own account, and this token with it.
 
     Exit codes: 0 done; 1 the spoke, the hub or Vault didn't answer or refused; 2 bad input.
 

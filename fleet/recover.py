@@ -50,8 +50,8 @@ def recover(
     or another run of Pulumi is alive.
 
     Examples:
-      fleet recover --stack prod --dry-run
-      fleet recover --stack prod --yes && pulumi up --stack prod
+      fleet recover --stack production --dry-run
+      fleet recover --stack production --yes && pulumi up --stack production
       fleet lab run -- fleet recover          the lab's own stack
 
     """

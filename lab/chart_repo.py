@@ -59,12 +59,15 @@ def published(home: LabHome) -> list[str]:
 def package(toolbox: Toolbox, folder: Path) -> Path:
     """Make the chart's archive in a folder of its own, whole: with the CRDs among its templates.
 
-    The project adds them when it publishes a chart (``installCRDs`` takes them out), so its sources lack them.
+    The project adds them when it publishes a chart (``installCRDs`` takes them out), so its sources lack them; they take
+    ``crds.annotations``, as the published ones do.
     """
     source = toolbox.share(TOOL)
     chart = folder / CHART
     shutil.copytree(source / "chart", chart)
+    annotations = "{{- with .Values.crds.annotations }}{{ toYaml . | nindent 4 }}{{- end }}"
     crds = (source / "crds.yaml").read_text()
+    crds = crds.replace("\n  annotations:\n", f"\n  annotations:\n{annotations}\n")
     template = chart / "templates" / "crds" / "bundle.yaml"
     template.parent.mkdir(exist_ok=True)
     template.write_text(f"{{{{- if .Values.installCRDs }}}}\n{crds}\n{{{{- end }}}}\n")

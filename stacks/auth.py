@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.fields import DnsLabel, Duration, Section, Template
+from stacks.fields import DnsLabel, Duration, PathTemplate, Section
 
 
 class ServiceAccountAuth(Section):
@@ -95,7 +95,7 @@ class VaultAuth(Section):
     """
 
     kind: Literal["vault"] = Field(description="`vault`.")
-    path: Template = Field(
+    path: PathTemplate = Field(
         "clusters/{cluster}",
         description="Path of the entry under the hub store's mount; may hold {environment}, {cluster}, {region}.",
     )

@@ -181,6 +181,16 @@ def _loss(spoke: _Spoke, live: LiveSet, wanted: _Wanted) -> _Cause | None:
             return f"{wanted.path}.selector", ending, left
         path, change = _changed(spoke, wanted)
         return path, f"{change}: {ending}", left
+    if (not live.preserve and not taken(live, spoke.labels)) or (
+        not wanted.preserve and not sets.matches(dict(wanted.selector), spoke.live.labels)
+    ):
+        # Pulumi changes the set and the cluster Secret in any order.
+        return (
+            f"{wanted.path}.selector",
+            f'the selector of ApplicationSet "{live.object_name}" and the labels of "{spoke.live.name}" would change '
+            "in one `up`, and not match in between: widen the selector first, change the labels with the next `up`",
+            _DELETED,
+        )
     if wanted.one is None:
         return None
     return _other_applications(spoke, live, wanted.one, wanted.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -16,7 +17,10 @@ PLACEHOLDERS = ("environment", "cluster", "region")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
-_DURATION = re.compile(r"(\d+(\.\d+)?(ms|s|m|h))+")
+_DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+")
+_USER = re.compile(r"[a-z+]+://([^/@]+)@")
+_TOKEN = re.compile(r"gh[a-z]_|github_pat_|glpat-")
+_PATH = re.compile(r"[^\s/*+{}\"\\]+(/[^\s/*+{}\"\\]+)*")
 
 
 class Section(BaseModel):
@@ -49,11 +53,58 @@ def _template(value: str) -> str:
         if word not in PLACEHOLDERS:
             known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
             raise ValueError(f"{{{word}}} is no placeholder here: use {known}")
+    if re.search(r"[{}]", PLACEHOLDER.sub("", value)):
+        raise ValueError(f'"{value}" has a brace without its other half')
     return value
 
 
+def _path(value: str) -> str:
+    if _PATH.fullmatch(PLACEHOLDER.sub("x", value)):
+        return value
+    raise ValueError(
+        f'"{value}" is no path in Vault: write "a/b", no "/" at its ends, no "*" or "+"'
+    )
+
+
+def _plain_path(value: str) -> str:
+    if PLACEHOLDER.search(value):
+        raise ValueError(f'"{value}" is the same for every spoke: no placeholder has a place in it')
+    return _path(value)
+
+
+def _policy_path(value: str) -> str:
+    if re.search(r"}\*$", value):
+        raise ValueError(
+            f'"{value}" takes in whatever begins alike, such as prod-10 beside prod-1; write "{value[:-1]}/*"'
+        )
+    segments = value.removesuffix("*").removesuffix("/").split("/")
+    if value == "*" or _PATH.fullmatch(
+        "/".join("x" if one == "+" else PLACEHOLDER.sub("x", one) for one in segments)
+    ):
+        return value
+    raise ValueError(
+        f'"{value}" is no path of a Vault policy: no "/" before it, "*" at its end only, "+" for a whole part'
+    )
+
+
+def _plain_policy_path(value: str) -> str:
+    if PLACEHOLDER.search(value):
+        raise ValueError(f'"{value}" is for all spokes at once: write "+" where they differ')
+    return _policy_path(value)
+
+
+def is_label_value(value: str) -> bool:
+    """Whether Kubernetes takes `value` for a label's."""
+    return len(value) <= 63 and _LABEL_VALUE.fullmatch(value) is not None
+
+
+def is_subdomain(value: str) -> bool:
+    """Whether Kubernetes takes `value` for the name of an object."""
+    return len(value) <= 253 and all(map(_DNS_LABEL.fullmatch, value.split(".")))
+
+
 def _label_value(value: str) -> str:
-    if len(value) <= 63 and _LABEL_VALUE.fullmatch(value):
+    if is_label_value(value):
         return value
     raise ValueError(
         f'"{value}" is no label value: use at most 63 letters, digits, "-", "_" and ".", '
@@ -62,8 +113,24 @@ def _label_value(value: str) -> str:
 
 
 def _https(value: str) -> str:
-    if not value.startswith("https://"):
+    try:
+        host = urlsplit(value).hostname
+    except ValueError:
+        host = None
+    if host and "@" in urlsplit(value).netloc:
+        raise ValueError("holds a user or password, and a stack file holds no secret; take it out")
+    if not host or not value.startswith("https://") or re.search(r"\s", value.strip()):
         raise ValueError(f'"{value}" is no https:// address')
+    return value
+
+
+def _without_secret(value: str) -> str:
+    # What a URL names goes into annotations, Applications and outputs, where many read it.
+    user = _USER.match(value)
+    if user and (":" in user[1] or _TOKEN.match(user[1])):
+        raise ValueError(
+            "holds a password or token, and a stack file holds no secret: give it to Argo CD, or to this machine"
+        )
     return value
 
 
@@ -77,6 +144,13 @@ DnsLabel = Annotated[str, AfterValidator(_dns_label)]
 Namespace = Annotated[str, AfterValidator(_namespace)]
 LabelValue = Annotated[str, AfterValidator(_label_value)]
 Template = Annotated[str, AfterValidator(_template)]
+# Of an engine in Vault, or of what is in one; and what a Vault policy may say of such.
+PlainPath = Annotated[str, AfterValidator(_plain_path)]
+PathTemplate = Annotated[Template, AfterValidator(_path)]
+PlainPolicyPath = Annotated[str, AfterValidator(_plain_policy_path)]
+PolicyPathTemplate = Annotated[Template, AfterValidator(_policy_path)]
+# A repo, chart or file, by whatever name its tool takes.
+Source = Annotated[str, AfterValidator(_without_secret)]
 HttpsUrl = Annotated[str, AfterValidator(_https)]
 Duration = Annotated[str, AfterValidator(_duration)]
 # Argo CD trims a server's trailing slash; an issuer's is part of its name (Azure's end in one).

@@ -33,11 +33,12 @@ class Owned:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveCluster(Owned):
-    """A cluster Secret, without its credential."""
+    """A cluster Secret, without its credential. `rendered` says that an ExternalSecret owns it."""
 
     name: str
     server: str
     labels: Mapping[str, str]
+    rendered: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +151,10 @@ def _cluster(item: Object) -> LiveCluster:
         name=_decoded(data.get("name")),
         server=_decoded(data.get("server")).rstrip("/"),
         labels=dict(_labels(item)),
+        rendered=any(
+            owner.get("kind") == "ExternalSecret"
+            for owner in item["metadata"].get("ownerReferences") or ()
+        ),
     )
 
 

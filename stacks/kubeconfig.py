@@ -23,6 +23,8 @@ _FILES = {
     "client-certificate": "client-certificate-data",
     "client-key": "client-key-data",
 }
+# Keys that Fleet reads, each of which holds a text.
+_TEXTS = (*_FILES, *_FILES.values(), "server", "cluster", "user", "token", "username", "password")
 
 
 class KubeconfigError(Exception):
@@ -77,14 +79,15 @@ class Kubeconfig:
             document = _document(path)
             for section, entries in found.items():
                 key = section.removesuffix("s")
-                for name, body in _entries(path, document.get(section) or (), key):
+                for name, body in _entries(path, document.get(section) or [], key):
                     entries.setdefault(name, _beside(path, body))
         return cls(source, **found)
 
     def access(self, context: str) -> ClusterAccess:
         """How to reach the cluster of `context`.
 
-        Raises KubeconfigError where there is no such context, it names no server, or a file it points to can't be read.
+        Raises KubeconfigError where there is no such context, it names no server, its CA is no text in base64, or a
+        file it points to can't be read.
         """
         cluster, user = self.cluster(context), self.user(context)
         text = yaml.dump(
@@ -106,7 +109,7 @@ class Kubeconfig:
         return ClusterAccess(
             context,
             server_of(cluster),
-            cluster.get("certificate-authority-data", ""),
+            cluster.get("certificate-authority-data") or "",
             text,
             user,
         )
@@ -123,6 +126,12 @@ class Kubeconfig:
             raise KubeconfigError(
                 f'context "{context}" in {self.source} names no cluster with a server'
             )
+        try:
+            base64.b64decode(cluster.get("certificate-authority-data") or "").decode()
+        except ValueError:
+            raise KubeconfigError(
+                f'context "{context}" in {self.source} has a certificate-authority-data that is no base64 of PEM'
+            ) from None
         return cluster
 
     def user(self, context: str) -> dict[str, Any]:
@@ -155,13 +164,19 @@ def _document(path: Path) -> Mapping[str, Any]:
     return document
 
 
-def _entries(
-    path: Path, entries: Iterable[Any], key: str
-) -> Iterable[tuple[str, Mapping[str, Any]]]:
+def _entries(path: Path, entries: Any, key: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    if not isinstance(entries, list):
+        raise KubeconfigError(f"{path}: {key}s is no list")
     for entry in entries:
         if not isinstance(entry, dict) or "name" not in entry:
             raise KubeconfigError(f"{path} has a {key} without a name")
-        yield str(entry["name"]), entry.get(key) or {}
+        body = entry.get(key) or {}
+        if not isinstance(body, dict) or not all(
+            isinstance(body.get(word), str | None) for word in _TEXTS
+        ):
+            # Not what is there instead: it may be a secret.
+            raise KubeconfigError(f'{path}: {key} "{entry["name"]}" holds what no {key} does')
+        yield str(entry["name"]), body
 
 
 def _beside(path: Path, body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from stacks.explain import explain, place
 from stacks.kubeconfig import Kubeconfig, KubeconfigError
 from stacks.model import Fleet
 from stacks.reach import resolve
-from stacks.yaml_speed import LOADER
+from stacks.yaml_speed import LOADER, StrictLoader
 
 PREFIX = "fleet:"
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -42,7 +42,7 @@ def load_file(stack: str, root: Path | None = None, kubeconfig: Kubeconfig | Non
     path = stack_file(stack, root)
     source = f"stacks/{path.name}"
     try:
-        document = yaml.load(path.read_text(), Loader=LOADER)  # noqa: S506 - LOADER is a safe one
+        document = yaml.load(path.read_text(), Loader=StrictLoader)  # noqa: S506 - a safe one
     except FileNotFoundError:
         known = (
             ", ".join(file.name[len("Pulumi.") : -len(".yaml")] for file in stack_files(root))
@@ -57,6 +57,9 @@ def load_file(stack: str, root: Path | None = None, kubeconfig: Kubeconfig | Non
         raise StackError(
             source, [Problem("", f"no YAML: {getattr(error, 'problem', error)}", line)]
         ) from None
+    except (OSError, ValueError) as error:
+        # No UTF-8, or what looks like a date and is none.
+        raise StackError(source, [Problem("", f"can't be read: {error}")]) from None
     config = document.get("config") if isinstance(document, dict) else None
     if not isinstance(config, dict):
         raise StackError(source, [Problem("", "has no `config:` section")])
@@ -136,7 +139,7 @@ def with_lines(problems: list[Problem], path: Path) -> list[Problem]:
     """`problems` with the line that each has in the stack file, where that file can be read."""
     try:
         root = yaml.compose(path.read_text(), Loader=LOADER)
-    except (OSError, yaml.YAMLError):
+    except (OSError, ValueError, yaml.YAMLError):
         return problems
     return [
         Problem(problem.path, problem.message, problem.line or _line_of(problem.path, root))

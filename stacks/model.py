@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stacks.fields import DnsLabel, LabelValue, Namespace, Section
+from stacks.fields import DnsLabel, LabelValue, Namespace, Section, Source
 from stacks.spoke import Delivery, Rbac, Spoke, VaultMethod
 from stacks.vault import ExternalSecrets, HubSecretStore, SecretStore, Vault
 
@@ -27,7 +27,7 @@ class Hub(Section):
 class ArgoCD(Section):
     """Argo CD on the hub. With `manifest` this stack owns the hub; without, it joins one that another stack owns."""
 
-    manifest: str | None = Field(
+    manifest: Source | None = Field(
         None,
         description="Path or https URL of the install manifest, pinned; default: another stack installs Argo CD.",
     )
@@ -44,7 +44,7 @@ class ArgoCD(Section):
 class GitOps(Section):
     """The gitops-config repo: what people change by pull request, and Argo CD syncs."""
 
-    repo: str = Field(description="URL of the repo, as Argo CD clones it.")
+    repo: Source = Field(description="URL of the repo, as Argo CD clones it.")
     revision: str = Field("main", description="Branch, tag or commit that Argo CD follows.")
 
 
@@ -121,7 +121,8 @@ class Fleet(Section):
         default_factory=list,
         description="The ApplicationSets that hand the spokes over to the gitops-config repo; default: none.",
     )
-    allow_deletion: list[DnsLabel] = Field(
+    # Not only names that a spoke may have: a set may take a cluster that somebody else registered.
+    allow_deletion: list[str] = Field(
         default_factory=list,
         description="Spokes that may lose Applications in the next `up`: by leaving, a new name, label or selector.",
     )

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import combinations, permutations
 
-from stacks import contract, sets
+from stacks import contract, identity, sets
+from stacks.checks.vault import readable
 from stacks.errors import Problem
 from stacks.model import Fleet
+from stacks.policy_paths import overlap
+from stacks.spoke import Spoke
 
 Named = tuple[str, Fleet]
 """A stack's name, and the fleet that its file describes."""
@@ -27,7 +30,9 @@ def problems(fleets: Mapping[str, Fleet]) -> dict[str, list[Problem]]:
             found.setdefault(other[0], []).extend(_twice(one, other))
     for one, other in permutations(fleets.items(), 2):
         if _share(one, other):
-            found.setdefault(one[0], []).extend([*_elsewhere(one, other), *_taking(one, other)])
+            found.setdefault(one[0], []).extend(
+                [*_elsewhere(one, other), *_taking(one, other), *_reading(one, other)]
+            )
     return {stack: said for stack, said in found.items() if said}
 
 
@@ -70,7 +75,7 @@ def _twice(one: Named, other: Named) -> Iterator[Problem]:
 
 
 def _elsewhere(one: Named, owner: Named) -> Iterator[Problem]:
-    """Whether `one` looks for Argo CD where its hub's owner doesn't put it."""
+    """Whether `one` looks for Argo CD where its hub's owner doesn't put it, or for what that one doesn't let in."""
     (_, fleet), (stack, owning) = one, owner
     joins = owning.owns_hub and not fleet.owns_hub
     if joins and fleet.argocd.namespace != owning.argocd.namespace:
@@ -78,6 +83,12 @@ def _elsewhere(one: Named, owner: Named) -> Iterator[Problem]:
             "fleet:argocd.namespace",
             f'stack "{stack}", which owns hub "{fleet.hub.context}", installs Argo CD into namespace '
             f'"{owning.argocd.namespace}", not "{fleet.argocd.namespace}"; write that',
+        )
+    if joins and fleet.application_sets and fleet.gitops.repo != owning.gitops.repo:
+        yield Problem(
+            "fleet:gitops.repo",
+            f'stack "{stack}", which owns hub "{fleet.hub.context}", lets Argo CD deploy from {owning.gitops.repo} only; '
+            "write the same in both",
         )
 
 
@@ -93,3 +104,44 @@ def _taking(one: Named, other: Named) -> Iterator[Problem]:
                 f'"{entry.name}" would take {", ".join(taken)} of stack "{stack}" too; narrow its selector, or '
                 "`fleet:environments` where it selects no environment",
             )
+
+
+def _reading(one: Named, other: Named) -> Iterator[Problem]:
+    """What the spokes of `one` may read in Vault, and only the hub or another environment of `other` should."""
+    (_, fleet), (stack, theirs) = one, other
+    if not fleet.vault or not theirs.vault or fleet.vault.address != theirs.vault.address:
+        return
+    store = theirs.hub.secret_store
+    for spoke in fleet.spokes if store else ():
+        assert store
+        for _, pattern, path in readable(fleet, spoke, store, store.mount or theirs.vault.mount):
+            yield Problem(
+                "fleet:vault.readPaths",
+                f'"{spoke.name}" may read "{pattern}", and under "{path}" the hub of stack "{stack}" has what Argo CD '
+                "logs in to spokes with; narrow readPaths, or give that store a mount of its own",
+            )
+            return
+    known = _paths(theirs)
+    for place, mine in _paths(fleet).items():
+        for pattern, spoke in mine.items():
+            for path, its in known.get(place, {}).items():
+                if spoke.environment != its.environment and overlap(pattern, path):
+                    yield Problem(
+                        "fleet:vault.readPaths",
+                        f'"{spoke.name}" may read "{pattern}", which is also for "{its.name}" of stack "{stack}", in '
+                        f'environment "{its.environment}"; begin readPaths with "{{environment}}/", or set '
+                        '`namespace: "{environment}"`',
+                    )
+                    return
+
+
+def _paths(fleet: Fleet) -> dict[tuple[str, str], dict[str, Spoke]]:
+    """What the fleet's spokes may read, by Vault namespace and mount, each path with one spoke that may."""
+    found: dict[tuple[str, str], dict[str, Spoke]] = {}
+    for spoke in fleet.spokes:
+        mine = identity.of_spoke(fleet, spoke)
+        for grant in mine.grants:
+            paths = found.setdefault((mine.vault_namespace or "", grant.mount), {})
+            for path in grant.read_paths:
+                paths.setdefault(path, spoke)
+    return found

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from stacks import contract, sets
+from stacks.auth import VaultAuth
 from stacks.errors import Problem
 from stacks.hub_state import HubState, LiveCluster, LiveSet, Owned
 from stacks.model import Fleet
@@ -105,6 +106,12 @@ def _clusters(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
         where = f"fleet:spokes[{index}]"
         for live in state.clusters:
             if live.owner == stack:
+                if (
+                    live.name == spoke.name
+                    and live.rendered
+                    and not isinstance(spoke.auth, VaultAuth)
+                ):
+                    yield _held(fleet, state, live, f"{where}.auth.kind")
                 continue
             if spoke.name == live.name or live.object_name == f"cluster-{spoke.name}":
                 yield Problem(
@@ -120,6 +127,17 @@ def _clusters(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
                     "takes one cluster Secret per server: give it a context or `server:` of its own, or take "
                     f'"{live.name}" out of the hub first',
                 )
+
+
+def _held(fleet: Fleet, state: HubState, live: LiveCluster, where: str) -> Problem:
+    """A cluster Secret that Kubernetes deletes with its ExternalSecret, after Pulumi had made it its own."""
+    kubectl = f"kubectl --context {fleet.hub.context} -n {state.namespace}"
+    return Problem(
+        where,
+        f'External Secrets owns the cluster Secret of "{live.name}": when its ExternalSecret goes, the cluster Secret '
+        f"goes too, and Argo CD forgets the cluster. First `{kubectl} delete externalsecret {live.object_name} "
+        "--cascade=orphan`, which leaves it, then one `up` with PULUMI_K8S_UPSERT_EXISTING_OBJECTS=true",
+    )
 
 
 def _same_names(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:

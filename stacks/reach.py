@@ -56,7 +56,7 @@ def reach(fleet: Fleet, kubeconfig: Kubeconfig) -> dict[str, Reach]:
             ca_data = access.ca_data
         else:
             cluster = kubeconfig.cluster(spoke.context) if spoke.context else {}
-            ca_data = cluster.get("certificate-authority-data", "")
+            ca_data = cluster.get("certificate-authority-data") or ""
         found[spoke.name] = Reach(spoke.server, ca_data, access)
     return found
 

@@ -6,7 +6,19 @@ from typing import Any
 
 from pydantic import Field
 
-from stacks.fields import DnsLabel, LabelValue, Namespace, Section, ServerUrl, Template
+from stacks.fields import (
+    DnsLabel,
+    HttpsUrl,
+    LabelValue,
+    Namespace,
+    PathTemplate,
+    PlainPath,
+    PlainPolicyPath,
+    PolicyPathTemplate,
+    Section,
+    ServerUrl,
+    Source,
+)
 from stacks.spoke import Delivery, VaultMethod
 
 
@@ -19,15 +31,15 @@ class Vault(Section):
     ca_file: str | None = Field(
         None, description="PEM file of the CA of Vault's certificate, unless a public one."
     )
-    mount: str = Field("secret", description="Mount of the KV version 2 engine.")
+    mount: PlainPath = Field("secret", description="Mount of the KV version 2 engine.")
     manage_mount: bool = Field(
         False,
-        description="Make that engine where a spoke reads, and keep it when the stack goes.",
+        description="Make that engine, and keep it when the stack goes; only one stack per Vault namespace may.",
     )
-    namespace: Template | None = Field(
+    namespace: PathTemplate | None = Field(
         None, description="Vault namespace of a spoke; may hold {environment}, {cluster}, {region}."
     )
-    read_paths: list[Template] = Field(
+    read_paths: list[PolicyPathTemplate] = Field(
         default=["{environment}/*"],
         min_length=1,
         description="Paths under the mount that a spoke may read; may hold {environment}, {cluster}, {region}.",
@@ -36,7 +48,7 @@ class Vault(Section):
         "jwt",
         description="How spokes log in to Vault: `jwt` (by their issuer's keys) or `kubernetes` (TokenReview).",
     )
-    auth_path: Template | None = Field(
+    auth_path: PathTemplate | None = Field(
         None,
         description="Path of a spoke's auth mount; must hold {cluster}; default: `<auth>-{cluster}`.",
     )
@@ -65,8 +77,10 @@ class SecretStore(Section):
     name: DnsLabel = Field(
         "vault-backend", description="Name of the ClusterSecretStore; ExternalSecrets name it."
     )
-    mount: str | None = Field(None, description="Mount to read from; default: `fleet:vault.mount`.")
-    read_paths: list[Template] | None = Field(
+    mount: PlainPath | None = Field(
+        None, description="Mount to read from; default: `fleet:vault.mount`."
+    )
+    read_paths: list[PolicyPathTemplate] | None = Field(
         None, min_length=1, description="Paths to read; default: `fleet:vault.readPaths`."
     )
     namespaces: list[Namespace] = Field(
@@ -83,12 +97,14 @@ class HubSecretStore(Section):
     """External Secrets on the hub with a store for spokes' credentials, for `auth: {kind: vault}`."""
 
     name: DnsLabel = Field("fleet-clusters", description="Name of the ClusterSecretStore.")
-    namespace: str | None = Field(None, description="Vault namespace of the credentials.")
-    mount: str | None = Field(None, description="Mount to read from; default: `fleet:vault.mount`.")
-    read_paths: list[str] = Field(
+    namespace: PlainPath | None = Field(None, description="Vault namespace of the credentials.")
+    mount: PlainPath | None = Field(
+        None, description="Mount to read from; default: `fleet:vault.mount`."
+    )
+    read_paths: list[PlainPolicyPath] = Field(
         default=["clusters/*"], min_length=1, description="Paths that the hub may read."
     )
-    issuer: str | None = Field(
+    issuer: HttpsUrl | None = Field(
         None, description="ServiceAccount issuer of the hub; default: its server."
     )
 
@@ -96,22 +112,22 @@ class HubSecretStore(Section):
 class ExternalSecrets(Section):
     """External Secrets on every spoke: exactly one of `chart`, `manifests` and `installed`."""
 
-    chart: str | None = Field(
+    chart: Source | None = Field(
         None,
         description="Helm chart: a folder, an archive, an oci:// reference, or a name in `repo`.",
     )
-    repo: str | None = Field(None, description="URL of the Helm repository that has `chart`.")
+    repo: Source | None = Field(None, description="URL of the Helm repository that has `chart`.")
     version: str | None = Field(
         None, description="Version of the chart, where `chart` does not fix it."
     )
-    crds: str | None = Field(
+    crds: Source | None = Field(
         None,
         description="Path or https URL of the CRDs, where the chart has none; they outlive the stack.",
     )
     values: dict[str, Any] = Field(
         default_factory=dict, description="Helm values, merged over Fleet's own."
     )
-    manifests: str | None = Field(
+    manifests: Source | None = Field(
         None, description="Path or https URL of an install manifest, instead of a chart."
     )
     installed: bool = Field(

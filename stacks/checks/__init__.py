@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from stacks.checks import application_sets, credentials, external_secrets, spokes, vault
 from stacks.checks.contract_of import contract_of
 from stacks.errors import Problem
+from stacks.fields import is_label_value, is_subdomain
 from stacks.model import Fleet
+from stacks.sets import delivers_external_secrets, external_secrets_set
 
 
 def problems(fleet: Fleet, stack: str) -> list[Problem]:
@@ -14,10 +18,12 @@ def problems(fleet: Fleet, stack: str) -> list[Problem]:
     ground = [
         *spokes.environments(fleet),
         *external_secrets.required(fleet),
+        *external_secrets.values(fleet),
         *vault.files(fleet),
     ]
     found = [
         *ground,
+        *stack_name(fleet, stack),
         *spokes.problems(fleet),
         *credentials.problems(fleet),
         *external_secrets.problems(fleet),
@@ -28,3 +34,21 @@ def problems(fleet: Fleet, stack: str) -> list[Problem]:
         known = contract_of(fleet, stack)
         found += [*spokes.reserved(fleet, known), *application_sets.problems(fleet, stack, known)]
     return found
+
+
+def stack_name(fleet: Fleet, stack: str) -> Iterator[Problem]:
+    """What is wrong with the stack's own name, which stands on every object that it makes on the hub."""
+    if not is_label_value(stack):
+        yield Problem(
+            "",
+            f'the stack\'s name "{stack}" is to be a label of its objects on the hub: it must have at most 63 letters, '
+            'digits, "-", "_" and ".", with a letter or digit at both ends',
+        )
+    elif fleet.external_secrets and delivers_external_secrets(fleet):
+        called = external_secrets_set(stack)
+        if not is_subdomain(called):
+            yield Problem(
+                "",
+                f'the stack\'s name "{stack}" makes no ApplicationSet "{called}", by which Argo CD delivers External '
+                'Secrets: it must have lower-case letters, digits, "-" and "." only',
+            )

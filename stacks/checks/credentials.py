@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from stacks.auth import AksAuth, EksAuth, ExecAuth, VaultAuth
 from stacks.errors import Problem, did_you_mean
 from stacks.model import Fleet
+from stacks.policy_paths import covers
 from stacks.vault import HubSecretStore
 
 _ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/\S+")
@@ -80,9 +81,3 @@ def _in_vault(
             f'the hub may not read "{path}": fleet:hub.secretStore.readPaths has {", ".join(store.read_paths)}; '
             "add it there, or choose a path under these",
         )
-
-
-def covers(pattern: str, path: str) -> bool:
-    """Whether a path of a Vault policy takes in `path`: `*` at its end is anything, `+` is one segment."""
-    whole = re.escape(pattern.removesuffix("*")).replace(r"\+", "[^/]+")
-    return re.fullmatch(whole + (".*" if pattern.endswith("*") else ""), path) is not None

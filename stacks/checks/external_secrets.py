@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from stacks.checks.repeats import repeats
 from stacks.errors import Problem
@@ -29,6 +30,21 @@ def required(fleet: Fleet) -> Iterator[Problem]:
             yield Problem(where, f"required {reason}; add it")
 
 
+def values(fleet: Fleet) -> Iterator[Problem]:
+    """Helm values that Fleet has keys in as well, where they are of another form than the chart's."""
+    given: Mapping[str, Any] = fleet.external_secrets.values if fleet.external_secrets else {}
+    crds = given.get("crds")
+    known = {key: (given[key], dict) for key in ("crds", "rbac", "serviceAccount") if key in given}
+    if isinstance(crds, dict) and "annotations" in crds:
+        known["crds.annotations"] = (crds["annotations"], dict)
+    if "extraObjects" in given:
+        known["extraObjects"] = (given["extraObjects"], list)
+    for key, (value, form) in known.items():
+        if not isinstance(value, form):
+            said = "a mapping" if form is dict else "a list"
+            yield Problem(f"{_SECTION}.values.{key}", f"must be {said}, as the chart has it")
+
+
 def problems(fleet: Fleet) -> Iterator[Problem]:
     """What is wrong with the way External Secrets is installed, and with its stores."""
     for index, first, store in repeats(fleet.secret_stores, lambda store: store.name):
@@ -44,6 +60,8 @@ def problems(fleet: Fleet) -> Iterator[Problem]:
     if fleet.external_secrets:
         yield from _source(fleet.external_secrets)
         yield from _delivery(fleet, fleet.external_secrets)
+        yield from _by_argocd(fleet)
+        yield from _on_the_hub(fleet)
 
 
 def _source(settings: ExternalSecrets) -> Iterator[Problem]:
@@ -68,6 +86,8 @@ def _source(settings: ExternalSecrets) -> Iterator[Problem]:
             f"{_SECTION}.crds",
             "`installed` says that the CRDs are there already; take one of them out",
         )
+    if settings.crds and settings.manifests:
+        yield Problem(f"{_SECTION}.crds", "is for a chart; put the CRDs into `manifests`")
 
 
 def _delivery(fleet: Fleet, settings: ExternalSecrets) -> Iterator[Problem]:
@@ -91,6 +111,38 @@ def _delivery(fleet: Fleet, settings: ExternalSecrets) -> Iterator[Problem]:
         return
     for where in places:
         yield Problem(where, reason)
+
+
+def _by_argocd(fleet: Fleet) -> Iterator[Problem]:
+    """Spokes on which Argo CD may do nothing outside of some namespaces, and is to deliver what belongs to all."""
+    for index, spoke in enumerate(fleet.spokes):
+        if fleet.delivery_of(spoke) == "argocd" and fleet.rbac_of(spoke).namespaces:
+            yield Problem(
+                f"fleet:spokes[{index}].delivery",
+                f'Argo CD can\'t deliver External Secrets to "{spoke.name}", where `rbac.namespaces` keeps it out of '
+                "all that is the whole cluster's; write `delivery: pulumi`",
+            )
+
+
+def _on_the_hub(fleet: Fleet) -> Iterator[Problem]:
+    """The hub as a spoke of its own, where it has External Secrets and a store already."""
+    store = fleet.hub.secret_store
+    for index, spoke in enumerate(fleet.spokes):
+        if not store or not spoke.in_cluster:
+            continue
+        if fleet.delivery_of(spoke) == "argocd":
+            yield Problem(
+                f"fleet:spokes[{index}].delivery",
+                "Pulumi installs External Secrets on the hub already, for fleet:hub.secretStore; write "
+                "`delivery: pulumi`",
+            )
+        for place, one in enumerate(fleet.secret_stores):
+            if one.name == store.name:
+                yield Problem(
+                    f"fleet:secretStores[{place}].name",
+                    f'"{one.name}" is the name of fleet:hub.secretStore already, and "{spoke.name}" is the hub; '
+                    "choose another name",
+                )
 
 
 def _is_name(chart: str) -> bool:

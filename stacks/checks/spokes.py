@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from stacks import identity
+from stacks.auth import VaultAuth
 from stacks.checks.contract_of import Contract
 from stacks.checks.repeats import repeated, repeats
 from stacks.errors import Problem, did_you_mean
 from stacks.model import Fleet
 from stacks.pem import PemError, check_certificates
-from stacks.spoke import Rbac, Spoke
+from stacks.spoke import IN_CLUSTER_SERVER, Rbac, Spoke
 
 PROXY_SCHEMES = ("http", "https", "socks5")
 _KEY_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
@@ -23,6 +24,11 @@ def problems(fleet: Fleet) -> Iterator[Problem]:
     """What is wrong with the spokes, beside their environments and credentials."""
     yield from repeated("fleet:environments", fleet.environments)
     yield from repeated("fleet:allowDeletion", fleet.allow_deletion)
+    if fleet.argocd.config and not fleet.owns_hub:
+        yield Problem(
+            "fleet:argocd.config",
+            "belongs to the stack that owns the hub, the one with `fleet:argocd.manifest`; put it there",
+        )
     yield from _names(fleet)
     yield from _servers(fleet)
     yield from _in_cluster(fleet)
@@ -34,6 +40,7 @@ def problems(fleet: Fleet) -> Iterator[Problem]:
         yield from _keys(where, spoke)
         if spoke.rbac:
             yield from _rbac(f"{where}.rbac", spoke.rbac)
+            yield from _rights(f"{where}.rbac", spoke, spoke.rbac)
         if spoke.proxy_url:
             yield from _proxy(where, spoke.proxy_url)
         if spoke.shard is not None and spoke.shard >= fleet.argocd.controller_replicas:
@@ -101,6 +108,13 @@ def _servers(fleet: Fleet) -> Iterator[Problem]:
 
 def _in_cluster(fleet: Fleet) -> Iterator[Problem]:
     inside = [index for index, spoke in enumerate(fleet.spokes) if spoke.in_cluster]
+    for index, spoke in enumerate(fleet.spokes):
+        if spoke.server == IN_CLUSTER_SERVER and not spoke.in_cluster:
+            yield Problem(
+                f"fleet:spokes[{index}].server",
+                f'"{spoke.server}" is the hub itself, by which name only Argo CD\'s own pods know it; write '
+                "`auth: {kind: inCluster}`, without `server`, or the spoke's address",
+            )
     for index in inside:
         if not fleet.owns_hub:
             yield Problem(
@@ -142,6 +156,20 @@ def _rbac(where: str, rbac: Rbac) -> Iterator[Problem]:
             yield Problem(
                 f"{where}.clusterAdmin",
                 f"gives everything everywhere, so that `{key}` says nothing; take one of them out",
+            )
+    yield from repeated(f"{where}.namespaces", rbac.namespaces)
+
+
+def _rights(where: str, spoke: Spoke, rbac: Rbac) -> Iterator[Problem]:
+    """Rights that a spoke's block asks for, where somebody else gives the identity its rights."""
+    if spoke.has_identity or isinstance(spoke.auth, VaultAuth):
+        return
+    for key, asked in (("clusterAdmin", rbac.cluster_admin), ("rules", rbac.rules)):
+        if asked:
+            yield Problem(
+                f"{where}.{key}",
+                f"says nothing with `auth: {{kind: {spoke.auth.kind}}}`, whose identity has its rights from elsewhere; "
+                "take it out, and give them there",
             )
 
 

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from stacks import identity
 from stacks.auth import VaultAuth
-from stacks.checks.credentials import covers
 from stacks.errors import Problem
+from stacks.identity import Grant
 from stacks.model import Fleet
 from stacks.pem import PemError, check_certificates, check_public_keys
-from stacks.vault import Vault
+from stacks.policy_paths import covers, overlap
+from stacks.spoke import Spoke
+from stacks.vault import HubSecretStore, Vault
 
 
 def files(fleet: Fleet) -> Iterator[Problem]:
@@ -37,6 +39,7 @@ def problems(fleet: Fleet) -> Iterator[Problem]:
     if fleet.external_secrets:
         yield from _mounts(fleet, vault)
         yield from _credentials(fleet, vault)
+    yield from _entries(fleet)
 
 
 def _public_keys(fleet: Fleet) -> Iterator[Problem]:
@@ -110,18 +113,50 @@ def _credentials(fleet: Fleet, vault: Vault) -> Iterator[Problem]:
     store = fleet.hub.secret_store
     if not store:
         return
+    told = False
     for index, spoke in enumerate(fleet.spokes):
-        if not isinstance(spoke.auth, VaultAuth):
-            continue
-        mine, path = identity.of_spoke(fleet, spoke), spoke.fill(spoke.auth.path)
-        if mine.vault_namespace != store.namespace:
-            continue
-        for grant in mine.grants:
-            if grant.mount == (store.mount or vault.mount) and any(
-                covers(pattern, path) for pattern in grant.read_paths
-            ):
+        for grant, pattern, theirs in readable(fleet, spoke, store, store.mount or vault.mount):
+            path = spoke.fill(spoke.auth.path) if isinstance(spoke.auth, VaultAuth) else ""
+            if path and covers(pattern, path):
                 yield Problem(
                     f"fleet:spokes[{index}].auth.path",
                     f'the spoke\'s own store "{grant.store}" may read "{path}", which is what Argo CD logs in '
                     "with; narrow its readPaths, or give fleet:hub.secretStore a mount of its own",
+                )
+            elif not told:
+                told = True
+                yield Problem(
+                    "fleet:hub.secretStore.readPaths",
+                    f'"{theirs}" is where the hub has what Argo CD logs in to spokes with, and the store '
+                    f'"{grant.store}" of "{spoke.name}" may read "{pattern}" there; give this one a mount of its own, '
+                    "or narrow the spokes' readPaths",
+                )
+
+
+def readable(
+    fleet: Fleet, spoke: Spoke, store: HubSecretStore, mount: str
+) -> Iterator[tuple[Grant, str, str]]:
+    """What a spoke may read of the hub's store in `mount`: by which grant, by which of its paths, and the hub's path."""
+    mine = identity.of_spoke(fleet, spoke)
+    if (mine.vault_namespace or "") != (store.namespace or ""):
+        return
+    for grant in mine.grants:
+        if grant.mount == mount:
+            for pattern in grant.read_paths:
+                for theirs in store.read_paths:
+                    if overlap(pattern, theirs):
+                        yield grant, pattern, theirs
+
+
+def _entries(fleet: Fleet) -> Iterator[Problem]:
+    """Two spokes must not have one entry: whoever renews the credential of one would break the other."""
+    seen: dict[tuple[str, str], str] = {}
+    for index, spoke in enumerate(fleet.spokes):
+        if isinstance(spoke.auth, VaultAuth):
+            path = spoke.fill(spoke.auth.path)
+            other = seen.setdefault((spoke.auth.store, path), spoke.name)
+            if other != spoke.name:
+                yield Problem(
+                    f"fleet:spokes[{index}].auth.path",
+                    f'"{path}" is where "{other}" has its credential; put {{cluster}} into the path',
                 )

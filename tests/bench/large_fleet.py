@@ -26,7 +26,7 @@ from lab.home import LabHome
 from lab.toolchain import Toolbox, ensure
 
 REPO = Path(__file__).parents[2]
-STACK, ENVIRONMENT = "bench", "dev"
+STACK, ENVIRONMENT = "bench", "bench"
 PROGRAM = ["Pulumi.yaml", "__main__.py", "stacks", "components", "requirements.txt"]
 
 
@@ -98,7 +98,7 @@ def _write(project: Path, spokes: int, public_key: Path) -> None:
         "fleet:vault": {
             "address": "${VAULT_ADDR}",
             "caFile": "${VAULT_CACERT}",
-            "namespace": "{environment}",
+            "namespace": "dev",
             "readPaths": ["*"],
         },
         "fleet:externalSecrets": {
