@@ -24,7 +24,8 @@ class ManagementHubArgs:
 class ManagementHub(pulumi.ComponentResource):
     """The way to the hub, and the namespace for Argo CD where this stack owns the hub.
 
-    Does not make the cluster itself, nor install anything: Argo CD is a component of its own.
+    A hub that only other stacks have spokes on is protected: `pulumi destroy` refuses to delete that namespace. Does
+    not make the cluster itself, nor install anything: Argo CD is a component of its own.
     """
 
     provider: kubernetes.Provider
@@ -47,7 +48,12 @@ class ManagementHub(pulumi.ComponentResource):
             made = kubernetes.core.v1.Namespace(
                 f"{name}-namespace",
                 metadata={"name": self.namespace, "labels": {STACK_LABEL: args.stack}},
-                opts=pulumi.ResourceOptions(parent=self, provider=self.provider),
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    provider=self.provider,
+                    # With it would go the cluster Secrets and ApplicationSets of every stack that shares the hub.
+                    protect=all(spoke.in_cluster for spoke in args.fleet.spokes),
+                ),
             )
             self.namespace = made.metadata["name"]
         self.register_outputs({})

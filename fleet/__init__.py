@@ -1,4 +1,4 @@
-"""The command line: thin, over `stacks` and `gitops`; the `lab` commands over `lab`.
+"""The command line: thin, over `stacks`; the `lab` commands over `lab`.
 
 Run it as `fleet …` or `python -m fleet …`. It never imports Pulumi: what Pulumi has to do, the `pulumi` CLI does.
 """

@@ -59,8 +59,8 @@ def published(home: LabHome) -> list[str]:
 def package(toolbox: Toolbox, folder: Path) -> Path:
     """Make the chart's archive in a folder of its own, whole: with the CRDs among its templates.
 
-    The project adds them when it publishes a chart (``installCRDs`` takes them out), so its sources lack them; they take
-    ``crds.annotations``, as the published ones do.
+    The project adds them when it publishes a chart (``installCRDs`` takes them out), so its sources lack them.
+    They take ``crds.annotations``, as the published ones do.
     """
     source = toolbox.share(TOOL)
     chart = folder / CHART

@@ -90,7 +90,8 @@ class ExecAuth(Section):
 class VaultAuth(Section):
     """A credential in Vault, rendered into the cluster Secret by External Secrets on the hub.
 
-    It never enters Pulumi's state. The KV entry holds `bearerToken`, or `certData` and `keyData` (base64 of PEM);
+    It never enters Pulumi's state. The KV entry holds `bearerToken`, or `certData` and `keyData` (base64 of PEM), or
+    `username` and `password`;
     `fleet credential` writes it.
     """
 

@@ -13,7 +13,7 @@ from stacks.model import Fleet
 from stacks.spoke import Spoke, VaultMethod
 
 HUB = "hub"
-"""What stands for the cluster's name in the hub's own identity."""
+"""What the resources of the hub's own identity are named after."""
 PLAIN_STORE = "vault-backend"
 """The store whose role and policy have no suffix."""
 LOGIN_SECONDS = 600
@@ -107,10 +107,10 @@ def of_hub(fleet: Fleet, server: str) -> Identity:
     assert external_secrets
     assert store
     return Identity(
-        cluster=HUB,
+        cluster=store.cluster,
         vault_namespace=store.namespace,
         method="jwt",
-        path=f"jwt-{HUB}",
+        path=f"jwt-{store.cluster}",
         issuer=store.issuer or server,
         account=external_secrets.service_account,
         account_namespace=external_secrets.namespace,
@@ -119,7 +119,7 @@ def of_hub(fleet: Fleet, server: str) -> Identity:
                 store=store.name,
                 suffix="",
                 role=vault.role,
-                policy=f"{HUB}-{vault.role}",
+                policy=f"{store.cluster}-{vault.role}",
                 mount=store.mount or vault.mount,
                 read_paths=tuple(store.read_paths),
                 # Only cluster Secrets are made from it, and those are in Argo CD's namespace.

@@ -87,8 +87,8 @@ def _elsewhere(one: Named, owner: Named) -> Iterator[Problem]:
     if joins and fleet.application_sets and fleet.gitops.repo != owning.gitops.repo:
         yield Problem(
             "fleet:gitops.repo",
-            f'stack "{stack}", which owns hub "{fleet.hub.context}", lets Argo CD deploy from {owning.gitops.repo} only; '
-            "write the same in both",
+            f'stack "{stack}", which owns hub "{fleet.hub.context}", lets Argo CD deploy from {owning.gitops.repo} '
+            "only; write the same in both",
         )
 
 
@@ -124,6 +124,8 @@ def _reading(one: Named, other: Named) -> Iterator[Problem]:
     known = _paths(theirs)
     for place, mine in _paths(fleet).items():
         for pattern, spoke in mine.items():
+            if spoke.environment in pattern or spoke.name in pattern:
+                continue  # Its own: if the two meet, the other one reaches too far.
             for path, its in known.get(place, {}).items():
                 if spoke.environment != its.environment and overlap(pattern, path):
                     yield Problem(

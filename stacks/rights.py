@@ -23,8 +23,10 @@ RbacRule = dict[str, Any]
 
 READ = ["get", "list", "watch"]
 WRITE = [*READ, "create", "update", "patch", "delete"]
-_ON_EVERYTHING: RbacRule = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
-CLUSTER_ADMIN: list[RbacRule] = [_ON_EVERYTHING, {"nonResourceURLs": ["*"], "verbs": ["*"]}]
+CLUSTER_ADMIN: list[RbacRule] = [
+    {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+    {"nonResourceURLs": ["*"], "verbs": ["*"]},
+]
 _RBAC = "rbac.authorization.k8s.io"
 
 
@@ -35,8 +37,7 @@ def rules(fleet: Fleet, spoke: Spoke) -> list[RbacRule]:
     """
     rbac = fleet.rbac_of(spoke)
     if rbac.namespaces:
-        base = [_ON_EVERYTHING] if rbac.cluster_admin else [*_IN_NAMESPACES, _OWN_NAMESPACE]
-        return [*base, *map(_added, rbac.rules)]
+        return [*_IN_NAMESPACES, _OWN_NAMESPACE, *map(_added, rbac.rules)]
     if rbac.cluster_admin:
         return CLUSTER_ADMIN
     found = [*_IN_NAMESPACES, *_IN_CLUSTER]

@@ -125,7 +125,7 @@ class Spoke(Section):
     )
     quarantine: str = Field(
         "",
-        description="Why the spoke is left alone for now: what is on it is neither changed nor waited for.",
+        description="Why the spoke is left as it is for as long as it doesn't answer; default: none.",
     )
     addons: list[str] = Field(
         default_factory=list, description="Addons: each becomes a label `enable_<addon>: true`."

@@ -97,6 +97,10 @@ class HubSecretStore(Section):
     """External Secrets on the hub with a store for spokes' credentials, for `auth: {kind: vault}`."""
 
     name: DnsLabel = Field("fleet-clusters", description="Name of the ClusterSecretStore.")
+    cluster: DnsLabel = Field(
+        "hub",
+        description="What the hub is called in Vault: its mount is `jwt-<cluster>`, its policy `<cluster>-<role>`.",
+    )
     namespace: PlainPath | None = Field(None, description="Vault namespace of the credentials.")
     mount: PlainPath | None = Field(
         None, description="Mount to read from; default: `fleet:vault.mount`."

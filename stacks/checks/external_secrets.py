@@ -34,7 +34,9 @@ def values(fleet: Fleet) -> Iterator[Problem]:
     """Helm values that Fleet has keys in as well, where they are of another form than the chart's."""
     given: Mapping[str, Any] = fleet.external_secrets.values if fleet.external_secrets else {}
     crds = given.get("crds")
-    known = {key: (given[key], dict) for key in ("crds", "rbac", "serviceAccount") if key in given}
+    known: dict[str, tuple[Any, type]] = {
+        key: (given[key], dict) for key in ("crds", "rbac", "serviceAccount") if key in given
+    }
     if isinstance(crds, dict) and "annotations" in crds:
         known["crds.annotations"] = (crds["annotations"], dict)
     if "extraObjects" in given:

@@ -87,11 +87,11 @@ def _names(fleet: Fleet) -> Iterator[Problem]:
         )
     if fleet.hub.secret_store:
         for index, spoke in enumerate(fleet.spokes):
-            if spoke.name == identity.HUB:
+            if spoke.name in (identity.HUB, fleet.hub.secret_store.cluster):
                 yield Problem(
                     f"fleet:spokes[{index}].name",
-                    f'"{identity.HUB}" is what the hub itself is called in Vault, as fleet:hub.secretStore is set; '
-                    f'choose another name, e.g. "{identity.HUB}-cluster"',
+                    f'"{spoke.name}" is what the hub itself is called in Vault, as fleet:hub.secretStore is set; '
+                    f'choose another name, e.g. "{spoke.name}-cluster"',
                 )
 
 

@@ -136,7 +136,7 @@ def _credentials(fleet: Fleet, vault: Vault) -> Iterator[Problem]:
 def readable(
     fleet: Fleet, spoke: Spoke, store: HubSecretStore, mount: str
 ) -> Iterator[tuple[Grant, str, str]]:
-    """What a spoke may read of the hub's store in `mount`: by which grant, by which of its paths, and the hub's path."""
+    """What a spoke may read of the hub's store in `mount`: by which grant and path, and by which the hub."""
     mine = identity.of_spoke(fleet, spoke)
     if (mine.vault_namespace or "") != (store.namespace or ""):
         return

@@ -116,6 +116,16 @@ def test_the_hub_s_owner_can_t_let_go_of_argo_cd(split: Split) -> None:
     assert split.lab.state("hub") == before
 
 
+def test_a_hub_that_others_share_is_not_destroyed_by_mistake(split: Split) -> None:
+    before = split.lab.state("hub")
+    result = split.lab.run("pulumi", "destroy", "--stack", "hub", "--yes", "--skip-preview",
+                           "--non-interactive", check=False)  # fmt: skip
+    assert result.code != 0
+    assert "protect" in result.output
+    assert split.lab.state("hub") == before
+    assert split.lab.get("hub", "namespace", "argocd")["status"]["phase"] == "Active"
+
+
 def test_adding_a_spoke_to_one_stack_changes_no_other(split: Split) -> None:
     hub_objects = _versions(split)
     others = {stack: split.lab.state(stack) for stack in ("hub", "production", "staging")}

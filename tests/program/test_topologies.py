@@ -58,6 +58,14 @@ def test_the_hub_stack_has_argo_cd_and_no_spoke(run_program: RunProgram) -> None
     assert {one.name for one in run.of("pulumi:providers:kubernetes")} == {"hub"}
 
 
+@pytest.mark.parametrize(("stack", "protected"), [("hub", True), ("lab", False)])
+def test_a_hub_that_is_others_only_can_t_be_destroyed_by_mistake(
+    run_program: RunProgram, stack: str, protected: bool
+) -> None:
+    namespace = run_program(stack).one("kubernetes:core/v1:Namespace", "hub-namespace")
+    assert namespace.request.protect is protected
+
+
 def test_the_hub_stack_has_a_store_for_credentials(run_program: RunProgram) -> None:
     run = run_program("hub")
     store = run.object("ClusterSecretStore", "fleet-clusters", "hub").inputs["spec"]

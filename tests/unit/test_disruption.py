@@ -173,6 +173,40 @@ LOSSES: dict[str, tuple[Mapping[str, Any], Mapping[str, Any], list[tuple[str, st
         {"applicationSets": [PLATFORM], "spokes": [STAGING]},
         [("fleet:applicationSets", "would be deleted, and the workloads with them.")],
     ),
+    "a label and the selector at once, and the set deletes": (
+        {
+            "spokes": [a_spoke("one", labels={"team": "a"})],
+            "applicationSets": [{**ADDON, "selector": {"team": "a"}, "preserve": False}],
+        },
+        {
+            "spokes": [a_spoke("one", labels={"team": "b"})],
+            "applicationSets": [{**ADDON, "selector": {"team": "b"}, "preserve": False}],
+        },
+        [
+            (
+                "fleet:applicationSets[0].selector",
+                'the selector of ApplicationSet "addon" and the labels of "one" would change in one `up`, and not '
+                "match in between: widen the selector first, change the labels with the next `up`. Its Application "
+                "one-addon would be deleted, and the workloads with them.",
+            )
+        ],
+    ),
+    "a label goes and the selector no longer asks for it, and the set deletes": (
+        {
+            "spokes": [a_spoke("one", labels={"team": "a"})],
+            "applicationSets": [{**ADDON, "selector": {"team": "a"}, "preserve": False}],
+        },
+        {
+            "spokes": [a_spoke("one")],
+            "applicationSets": [{**ADDON, "selector": {"region": "us-east-1"}}],
+        },
+        [
+            (
+                "fleet:applicationSets[0].selector",
+                "would change in one `up`, and not match in between",
+            )
+        ],
+    ),
     "a set of another layout": (
         {"applicationSets": [PLATFORM]},
         {"applicationSets": [{**PLATFORM, "layout": "services"}]},
@@ -293,6 +327,26 @@ def test_what_takes_nothing_away(more: dict[str, Any]) -> None:
     assert problems(LiveHub().up(a_fleet(), "lab"), a_fleet(**more)) == []
 
 
+def test_a_label_and_the_selector_at_once_where_the_set_never_deletes() -> None:
+    before, after = (
+        a_fleet(
+            spokes=[a_spoke("one", labels={"team": team})],
+            applicationSets=[{**ADDON, "selector": {"team": team}}],
+        )
+        for team in ("a", "b")
+    )
+    assert problems(LiveHub().up(before, "lab"), after) == []
+
+
+def test_a_wider_selector_first() -> None:
+    narrow, wide = ({**ADDON, "selector": one, "preserve": False} for one in ({"team": "a"}, {}))
+    spokes = [a_spoke("one", labels={"team": "a"})]
+    hub = LiveHub().up(a_fleet(spokes=spokes, applicationSets=[narrow]), "lab")
+    assert problems(hub, a_fleet(spokes=spokes, applicationSets=[wide])) == []
+    hub = LiveHub().up(a_fleet(spokes=spokes, applicationSets=[wide]), "lab")
+    assert problems(hub, a_fleet(spokes=[a_spoke("one")], applicationSets=[wide])) == []
+
+
 def test_the_first_up() -> None:
     assert problems(LiveHub(), a_fleet()) == []
     assert problems(LiveHub().with_argocd(), a_fleet()) == [], "Argo CD that was installed by hand"
@@ -316,6 +370,14 @@ def test_a_cluster_registered_by_hand_that_a_set_takes() -> None:
     found = problems(hub, a_fleet(applicationSets=[SERVICES]))
     assert len(found) == 2
     assert "`allowDeletion: [by-hand]`" in found[0][1]
+
+
+def test_a_cluster_with_a_name_that_no_spoke_may_have() -> None:
+    name = "arn:aws:eks:eu-west-1:111111111111:cluster/By_Hand"
+    hub = LiveHub().up(a_fleet(), "lab")
+    hub.cluster(name, "https://by-hand.example.com", {"environment": "production"})
+    fleet = a_fleet(applicationSets=[SERVICES], allowDeletion=["prod-1", name])
+    assert problems(hub, fleet) == []
 
 
 def test_a_live_set_changed_by_hand() -> None:

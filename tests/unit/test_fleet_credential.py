@@ -300,7 +300,10 @@ def role_on(kind: str, name: str, namespace: str = "", manager: str = "fleet") -
 
 
 def test_a_namespaced_spoke_has_roles_there_and_none_for_the_cluster(world: World) -> None:
-    world.stack["fleet:spokes"][0]["rbac"] = {"namespaces": ["shop", "cart"]}
+    world.stack["fleet:spokes"][0] |= {
+        "rbac": {"namespaces": ["shop", "cart"]},
+        "delivery": "pulumi",
+    }
     world.spoke.answers |= {
         f"{RBAC}/clusterroles": (
             200,
@@ -336,7 +339,7 @@ def test_a_namespaced_spoke_has_roles_there_and_none_for_the_cluster(world: Worl
 
 
 def test_a_namespace_that_does_not_exist(world: World) -> None:
-    world.stack["fleet:spokes"][0]["rbac"] = {"namespaces": ["shop"]}
+    world.stack["fleet:spokes"][0] |= {"rbac": {"namespaces": ["shop"]}, "delivery": "pulumi"}
     path = f"{RBAC}/namespaces/shop/roles/argocd-manager-role"
     world.spoke.answers[path] = (404, {"message": "not found"})
     result = world.run("prod-1")

@@ -81,6 +81,11 @@ def test_the_representation_holds_no_credential(tmp_path: Path) -> None:
         ("users: [{name: u, user: {token: canary]", "can't be read as a kubeconfig"),
         ("just a text", "is no kubeconfig"),
         ("contexts: [{context: {}}]", "has a context without a name"),
+        ("contexts: 5", "contexts is no list"),
+        ("users: [{name: u, user: canary}]", 'user "u" holds what no user does'),
+        ("users: [{name: u, user: {token: [canary]}}]", 'user "u" holds what no user does'),
+        ("contexts: [{name: c, context: {cluster: []}}]", 'context "c" holds what no context'),
+        ("clusters: [{name: c, cluster: {certificate-authority: 5}}]", 'cluster "c" holds what'),
     ],
 )
 def test_no_kubeconfig(tmp_path: Path, text: str, message: str) -> None:
@@ -102,3 +107,13 @@ def test_an_unknown_context_or_file(tmp_path: Path) -> None:
         kubeconfig.access("b")
     with pytest.raises(KubeconfigError, match=r"certificate-authority .*absent.crt can't be read"):
         kubeconfig.access("a")
+
+
+@pytest.mark.parametrize("data", ["x", "é", "/w=="])
+def test_a_ca_that_is_no_base64_of_a_text(tmp_path: Path, data: str) -> None:
+    cluster = {"server": "https://a.example.com", "certificate-authority-data": data}
+    path = _write(tmp_path / "config", "a", cluster, {})
+    with pytest.raises(
+        KubeconfigError, match=r'context "a" in .* has a certificate-authority-data'
+    ):
+        Kubeconfig.read({"KUBECONFIG": str(path)}).access("a")

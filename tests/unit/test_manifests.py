@@ -19,13 +19,32 @@ def test_reads_every_object(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "holds something else"), ("<html>", "holds something else"), ("a: [", "is no YAML")],
+    [
+        ("", "holds something else"),
+        ("<html>", "holds something else"),
+        ("kind: A\nmetadata: {}\n", "holds something else"),
+        ("kind: A\nmetadata: [name]\n", "holds something else"),
+        ("a: [", "is no YAML"),
+        ("a: 2026-13-01", "is no YAML"),
+    ],
 )
 def test_something_else(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "install.yaml"
     path.write_text(text)
     with pytest.raises(manifests.ManifestError, match=message):
         manifests.read(str(path))
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "install.yaml"
+    path.write_bytes(b"kind: \xff")
+    with pytest.raises(manifests.ManifestError, match=r"install\.yaml is no YAML"):
+        manifests.read(str(path))
+
+
+def test_an_address_that_is_none() -> None:
+    with pytest.raises(manifests.ManifestError, match="can't be fetched"):
+        manifests.read("https://xn--é../install.yaml")
 
 
 def test_a_file_that_is_not_there() -> None:

@@ -112,6 +112,41 @@ def test_a_stack_that_looks_for_argo_cd_elsewhere() -> None:
     ]
 
 
+def test_a_repo_that_the_hub_s_owner_does_not_let_in() -> None:
+    repo = {"repo": "https://git.example/another"}
+    assert said(hub=HUB, staging=a_stack("staging", gitops=repo)) == [
+        'staging: fleet:gitops.repo: stack "hub", which owns hub "hub", lets Argo CD deploy from '
+        "https://git.example/gitops-config only; write the same in both"
+    ]
+    assert not said(hub=HUB, staging=a_stack("staging", gitops=repo, applicationSets=[]))
+
+
+def test_spokes_that_may_read_what_the_hub_logs_in_with() -> None:
+    argocd = {"manifest": "install.yaml"}
+    hub = a_stack(
+        "dev", hub={"context": "hub", "secretStore": {}}, argocd=argocd, applicationSets=[]
+    )
+    greedy = {"address": "https://vault.example", "readPaths": ["*"]}
+    assert said(hub=hub, staging=a_stack("staging", spoke("s", "staging"), vault=greedy)) == [
+        'staging: fleet:vault.readPaths: "s" may read "*", and under "clusters/*" the hub of stack "hub" has what Argo '
+        "CD logs in to spokes with; narrow readPaths, or give that store a mount of its own"
+    ]
+    for apart in ({"namespace": "staging"}, {"mount": "apps"}, {"address": "https://other"}):
+        staging = a_stack("staging", spoke("s", "staging"), vault={**greedy, **apart})
+        assert not said(hub=hub, staging=staging)
+
+
+def test_spokes_that_may_read_another_environment_s_secrets() -> None:
+    greedy = {"address": "https://vault.example", "readPaths": ["+/db", "production/payments/*"]}
+    staging = a_stack("staging", spoke("s", "staging"), vault=greedy)
+    assert said(staging=staging, production=PRODUCTION) == [
+        'staging: fleet:vault.readPaths: "s" may read "+/db", which is also for "prod-1" of stack "production", in '
+        'environment "production"; begin readPaths with "{environment}/", or set `namespace: "{environment}"`',
+    ]
+    twin = a_stack("production", spoke("prod-2", "production"), applicationSets=[])
+    assert not said(production=PRODUCTION, twin=twin), "one environment, one set of secrets"
+
+
 def test_stacks_of_different_hubs_have_nothing_to_do_with_each_other() -> None:
     elsewhere = a_stack(
         "production",

@@ -100,6 +100,19 @@ def test_argo_cd_may_not_move() -> None:
     assert problem.message.endswith("Application; write `namespace: argocd`")
 
 
+def test_a_cluster_secret_of_external_secrets_goes_with_it() -> None:
+    by_vault = joining(spokes=[a_spoke("dev", environment="dev", auth={"kind": "vault"})])
+    hub = shared().up(by_vault, "dev")
+    secret = hub.lists[SECRETS][-1]
+    secret["metadata"]["ownerReferences"] = [{"kind": "ExternalSecret", "name": "cluster-dev"}]
+    assert problems(hub, by_vault) == []
+    ((path, message),) = problems(hub, joining())
+    assert path == "fleet:spokes[0].auth.kind"
+    assert "delete externalsecret cluster-dev --cascade=orphan`" in message
+    del secret["metadata"]["ownerReferences"]
+    assert problems(hub, joining()) == []
+
+
 def test_another_stack_s_spoke() -> None:
     assert problems(shared(), joining(spokes=[a_spoke("prod-1", environment="dev")])) == [
         (

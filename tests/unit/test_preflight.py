@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import socket
+import ssl
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +74,62 @@ def test_silent_spokes(server: Server, certificate: Path) -> None:
     assert warnings["silent"] == (
         f"silent does not answer at {nobody.server}; its changes will fail. If it stays so, give it `quarantine: <why>`"
     )
+
+
+@pytest.mark.parametrize("ca", ["", "no certificate"])
+def test_a_spoke_answers_whatever_its_certificate(server: Server, ca: str) -> None:
+    ca_data = base64.b64encode(ca.encode()).decode()
+    access = stacks.ClusterAccess("there", server.url, ca_data, "")
+    fleet = a_fleet(spokes=[a_spoke("one")])
+    assert not preflight.silent(fleet, {"one": Reach(server.url, ca_data, access)})
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_spoke_that_wants_a_certificate_answers(
+    certificate: Path, version: ssl.TLSVersion
+) -> None:
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trust.load_cert_chain(certificate)
+    trust.verify_mode = ssl.CERT_REQUIRED
+    trust.maximum_version = version
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def refuse() -> None:
+            connection, _ = listening.accept()
+            with suppress(OSError), trust.wrap_socket(connection, server_side=True) as one:
+                one.recv(1)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        access = stacks.ClusterAccess("there", url, "", "")
+        fleet = a_fleet(spokes=[a_spoke("one")])
+        assert not preflight.silent(fleet, {"one": Reach(url, "", access)})
+        thread.join()
+
+
+def test_a_spoke_that_only_hangs_up_is_silent() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            listening.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        access = stacks.ClusterAccess("there", url, "", "")
+        fleet = a_fleet(spokes=[a_spoke("one")])
+        assert list(preflight.silent(fleet, {"one": Reach(url, "", access)})) == ["one"]
+        thread.join()
+
+
+def test_an_address_that_is_none() -> None:
+    address = "https://xn--é.."
+    with pytest.raises(stacks.StackError, match="does not answer"):
+        preflight.require_vault(_vault(address), "lab")
+    access = stacks.ClusterAccess("there", address, "", "")
+    fleet = a_fleet(spokes=[a_spoke("one")])
+    assert list(preflight.silent(fleet, {"one": Reach(address, "", access)})) == ["one"]
 
 
 @pytest.fixture

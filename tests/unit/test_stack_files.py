@@ -173,6 +173,55 @@ def test_a_missing_stack_file_names_those_there(tmp_path: Path) -> None:
         stacks.load_file("prod", _project(tmp_path, FILES / "valid" / "minimal.yaml"))
 
 
+@pytest.mark.parametrize("text", [b"config: caf\xe9\n", "config: {}\n".encode("utf-16")])
+def test_a_file_that_is_no_utf_8(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "Pulumi.one.yaml").write_bytes(text)
+    with pytest.raises(
+        stacks.StackError, match=r"stacks/Pulumi\.one\.yaml: can't be read: 'utf-8'"
+    ):
+        stacks.load_file("one", tmp_path)
+
+
+def test_what_a_merge_key_brings_may_be_written_over(
+    tmp_path: Path, kubeconfig: stacks.Kubeconfig
+) -> None:
+    project = _project(tmp_path, FILES / "valid" / "minimal.yaml")
+    path = project / "stacks" / "Pulumi.minimal.yaml"
+    staging = "{name: staging, environment: staging, region: us-east-1}"
+    text = path.read_text()
+    assert staging in text
+    text = text.replace(staging, "{<<: *prod, name: staging, environment: staging}")
+    path.write_text(text.replace("- {name: prod-us-east-1", "- &prod {name: prod-us-east-1"))
+    fleet = stacks.load_file("minimal", project, kubeconfig)
+    assert [(one.name, one.region) for one in fleet.spokes][1] == ("staging", "us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("fixture", "stack", "message"),
+    [
+        ("minimal", "my_stack.v2", ""),
+        ("minimal", "_mine", "must have at most 63 letters"),
+        ("minimal", "x" * 64, "must have at most 63 letters"),
+        ("argocd-delivery", "prod-eu.v2", ""),
+        ("argocd-delivery", "Prod", 'makes no ApplicationSet "external-secrets-Prod"'),
+        ("argocd-delivery", "prod_eu", 'makes no ApplicationSet "external-secrets-prod_eu"'),
+    ],
+)
+def test_the_stack_s_own_name(
+    tmp_path: Path, kubeconfig: stacks.Kubeconfig, fixture: str, stack: str, message: str
+) -> None:
+    project = _project(tmp_path, FILES / "valid" / f"{fixture}.yaml")
+    (project / "stacks" / f"Pulumi.{fixture}.yaml").rename(
+        project / "stacks" / f"Pulumi.{stack}.yaml"
+    )
+    if not message:
+        assert stacks.load_file(stack, project, kubeconfig).spokes
+        return
+    with pytest.raises(stacks.StackError, match=message):
+        stacks.load_file(stack, project, kubeconfig)
+
+
 def test_references_are_filled_from_the_environment(
     tmp_path: Path, kubeconfig: stacks.Kubeconfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
