@@ -109,10 +109,11 @@ def _wanted(name: str, stack: str, expires: str, dry_run: bool) -> tuple[Wanted,
     chosen = chosen_stack(stack).rpartition("/")[2]
     try:
         asked = durations.seconds(expires)
-        kubeconfig = Kubeconfig.read()
-        fleet = load_file(chosen, kubeconfig=kubeconfig)
     except ValueError as error:
         fail(f"--expires: {error}")
+    try:
+        kubeconfig = Kubeconfig.read()
+        fleet = load_file(chosen, kubeconfig=kubeconfig)
     except (StackError, KubeconfigError) as error:
         fail(str(error))
     if asked < SHORTEST:
@@ -160,7 +161,7 @@ def _renew(wanted: Wanted, kubeconfig: Kubeconfig, vault_token: str, say: Say) -
         except VaultError as error:
             raise VaultError(f"{error}. The token before stays in use; run this again") from None
         _say_done(wanted, token, say)
-    warnings = _warnings(wanted, rights, token)
+    warnings = _warnings(wanted, rights, entry, token)
     for warning in warnings:
         say(f"WARNING: {warning}")
     return {**_report(wanted, rights, entry, token), "warnings": warnings}
@@ -210,12 +211,17 @@ def _say_done(wanted: Wanted, token: Token, say: Say) -> None:
     )
 
 
-def _warnings(wanted: Wanted, rights: Rights, token: Token | None) -> list[str]:
+def _warnings(wanted: Wanted, rights: Rights, entry: Entry, token: Token | None) -> list[str]:
     found = []
     if rights.of_pulumi:
         found.append(
             "Pulumi made the ServiceAccount that was there, for the kind of auth that the spoke had before. The "
             "`pulumi up` that changes the kind deletes it, and this token with it: run this again right after"
+        )
+    if entry.server and entry.server.rstrip("/") != wanted.vault.address:
+        found.append(
+            f"the hub reads it from {entry.server}, and `fleet:vault.address` is {wanted.vault.address}: make "
+            "sure that this is one Vault"
         )
     every = wanted.auth.refresh_interval
     if token and durations.seconds(every) >= token.granted:

@@ -27,11 +27,12 @@ class VaultError(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of a KV version 2 mount."""
+    """An entry of a KV version 2 mount, and the address of the Vault that the hub reads it from ("": not known)."""
 
     mount: str
     path: str
     namespace: str = ""
+    server: str = ""
 
     def __str__(self) -> str:
         """E.g. `secret/clusters/prod-1 in namespace platform`."""
@@ -61,7 +62,12 @@ def entry_of(
     provider: Mapping[str, Any] = item.get("spec", {}).get("provider", {}).get("vault") or {}
     if not provider.get("path") or provider.get("version", "v2") != "v2":
         raise VaultError(f"{name} on the hub reads no KV version 2 mount of a Vault")
-    return Entry(provider["path"], spoke.fill(auth.path), provider.get("namespace", ""))
+    return Entry(
+        provider["path"],
+        spoke.fill(auth.path),
+        provider.get("namespace", ""),
+        provider.get("server", ""),
+    )
 
 
 class Writer:

@@ -23,6 +23,7 @@ _KEY_PREFIX = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 def problems(fleet: Fleet) -> Iterator[Problem]:
     """What is wrong with the spokes, beside their environments and credentials."""
     yield from repeated("fleet:environments", fleet.environments)
+    yield from _protected(fleet)
     yield from repeated("fleet:allowDeletion", fleet.allow_deletion)
     if fleet.argocd.config and not fleet.owns_hub:
         yield Problem(
@@ -60,6 +61,26 @@ def environments(fleet: Fleet) -> Iterator[Problem]:
                 f"fleet:spokes[{index}].environment",
                 f'unknown environment "{spoke.environment}"; fleet:environments has '
                 f"{', '.join(fleet.environments)}{did_you_mean(spoke.environment, fleet.environments)}",
+            )
+
+
+def _protected(fleet: Fleet) -> Iterator[Problem]:
+    """Words that protect nothing, where an environment was likely meant to be protected."""
+    open_ones = [one for one in fleet.environments if one not in fleet.protected_environments]
+    if "protected_environments" not in fleet.model_fields_set:
+        for one in open_ones:
+            if one.startswith("prod"):
+                yield Problem(
+                    "fleet:protectedEnvironments",
+                    f'"{one}" is not protected, as the default is {", ".join(fleet.protected_environments)}; write '
+                    f"`[{one}]`, or `[]` if nothing is to be",
+                )
+        return
+    for index, word in enumerate(fleet.protected_environments):
+        if word not in fleet.environments and (hint := did_you_mean(word, open_ones)):
+            yield Problem(
+                f"fleet:protectedEnvironments[{index}]",
+                f'"{word}" is none of fleet:environments{hint}',
             )
 
 

@@ -373,6 +373,15 @@ def test_a_hub_without_the_store(world: World) -> None:
     assert (world.spoke.requests, world.vault.requests) == ([], [])
 
 
+def test_it_warns_of_another_vault(world: World) -> None:
+    provider = {"path": "kv", "version": "v2", "server": f"{world.vault.url}/"}
+    world.hub.answers[STORE] = (200, {"spec": {"provider": {"vault": provider}}})
+    assert "WARNING" not in world.run("prod-1").output
+    provider["server"] = "https://another-vault.example"
+    (warning,) = json.loads(world.run("prod-1", "--dry-run", "--json").stdout)["warnings"]
+    assert warning.startswith("the hub reads it from https://another-vault.example, and ")
+
+
 def test_a_store_that_this_stack_is_about_to_make(world: World) -> None:
     world.hub.answers[STORE] = (404, {})
     world.own_the_hub()
