@@ -167,7 +167,7 @@ class SpokeCluster(pulumi.ComponentResource):
         token = kubernetes.core.v1.Secret(
             f"{name}-argocd-manager-token",
             metadata={
-                "name": f"{rights.ACCOUNT}-token",
+                "name": rights.TOKEN,
                 "namespace": rights.NAMESPACE,
                 "annotations": {"kubernetes.io/service-account.name": account.metadata["name"]},
             },

@@ -10,7 +10,15 @@ import typer
 from fleet import __version__
 from fleet.credential import credential
 from fleet.lab import lab_app
-from fleet.options import JsonOption, PlainHelp, StackOption, chosen_stack, fail, stack_names
+from fleet.options import (
+    JsonOption,
+    PlainHelp,
+    StackOption,
+    chosen_stack,
+    counted,
+    fail,
+    stack_names,
+)
 from fleet.recover import recover
 from stacks import Fleet, StackError, load_file, neighbours
 
@@ -171,7 +179,9 @@ def _say(stack: str, fleet: Fleet | None, error: StackError | None) -> None:
         typer.echo(str(error), err=True)
     elif fleet:
         spokes, sets = len(fleet.spokes), len(fleet.application_sets)
-        typer.echo(f"{_file(stack)}: ok: {spokes} spokes, {sets} ApplicationSets")
+        typer.echo(
+            f"{_file(stack)}: ok: {counted(spokes, 'spoke')}, {counted(sets, 'ApplicationSet')}"
+        )
         for name, why in _quarantined(fleet).items():
             typer.echo(f"  {name} is in quarantine: {why}")
 

@@ -55,6 +55,11 @@ def chosen_stack(given: str) -> str:
     return names[0]
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts: `1 spoke`, `2 spokes`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def fail(message: str, code: int = 2) -> NoReturn:
     """End the command with `message` on stderr and exit code `code`."""
     typer.echo(f"error: {message}", err=True)

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from fleet.facts import Application, Readiness
 from fleet.handover import SpokeVerdict, Verdict
+from fleet.options import counted
 
 PIPE_WIDTH = 500
 """Columns of output that is piped: wide enough that no line wraps, so that grep finds whole rows."""
@@ -89,7 +90,10 @@ def _all_good(verdict: Verdict) -> str:
     left_alone = sum(bool(row.expected.quarantine) for row in verdict.spokes)
     aside = f" ({left_alone} in quarantine left aside)" if left_alone else ""
     applications = sum(row.applications_good for row in verdict.spokes)
-    return f"{len(verdict.spokes)} spokes{aside}, {applications} Applications Synced and Healthy"
+    return (
+        f"{counted(len(verdict.spokes), 'spoke')}{aside}, "
+        f"{counted(applications, 'Application')} Synced and Healthy"
+    )
 
 
 def counts_line(verdict: Verdict) -> str:

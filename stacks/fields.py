@@ -20,6 +20,7 @@ _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+")
 _USER = re.compile(r"[a-z+]+://([^/@]+)@")
 _TOKEN = re.compile(r"gh[a-z]_|github_pat_|glpat-")
+_PORTS = {"https": 443, "http": 80}
 _PATH = re.compile(r"[^\s/*+{}\"\\]+(/[^\s/*+{}\"\\]+)*")
 
 
@@ -91,6 +92,24 @@ def _plain_policy_path(value: str) -> str:
     if PLACEHOLDER.search(value):
         raise ValueError(f'"{value}" is for all spokes at once: write "+" where they differ')
     return _policy_path(value)
+
+
+def server_key(address: str) -> str:
+    """What the addresses of one server have in common, to compare them by: https://A:443/ is https://a.
+
+    Text that is no address is its own.
+    """
+    try:
+        parts = urlsplit(address.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return address
+    if not host:
+        return address
+    host = f"[{host}]" if ":" in host else host
+    own = "" if port in (None, _PORTS.get(parts.scheme)) else f":{port}"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{host}{own}{parts.path.rstrip('/')}{query}"
 
 
 def is_label_value(value: str) -> bool:

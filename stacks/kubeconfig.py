@@ -24,7 +24,17 @@ _FILES = {
     "client-key": "client-key-data",
 }
 # Keys that Fleet reads, each of which holds a text.
-_TEXTS = (*_FILES, *_FILES.values(), "server", "cluster", "user", "token", "username", "password")
+_TEXTS = (
+    *_FILES,
+    *_FILES.values(),
+    "server",
+    "proxy-url",
+    "cluster",
+    "user",
+    "token",
+    "username",
+    "password",
+)
 
 
 class KubeconfigError(Exception):
@@ -38,7 +48,8 @@ class ClusterAccess:
     `server` is the API server's address without a trailing slash; `ca_data` is its CA as base64 of PEM, empty where the
     machine's own CAs vouch for it; `kubeconfig` is a whole kubeconfig of just this context, and secret; `user` is that
     context's user with the files that it points to put inside (`token`, `client-certificate-data`, `client-key-data`,
-    `username`, `password`, `exec`), and secret too.
+    `username`, `password`, `exec`), and secret too; `proxy` is the address of the proxy that leads to the server, empty
+    where the context names none, and may hold a password.
     """
 
     context: str
@@ -46,6 +57,7 @@ class ClusterAccess:
     ca_data: str
     kubeconfig: str = field(repr=False)
     user: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    proxy: str = field(default="", repr=False)
 
     @property
     def ca_pem(self) -> str:
@@ -112,6 +124,7 @@ class Kubeconfig:
             cluster.get("certificate-authority-data") or "",
             text,
             user,
+            (cluster.get("proxy-url") or "").strip(),
         )
 
     def cluster(self, context: str) -> dict[str, Any]:

@@ -7,14 +7,14 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from pydantic import ValidationError
 
 from stacks import checks
 from stacks.errors import Problem, StackError
-from stacks.explain import explain, place
+from stacks.explain import explain, fields, place, sections_of
 from stacks.kubeconfig import Kubeconfig, KubeconfigError
 from stacks.model import Fleet
 from stacks.reach import resolve
@@ -89,8 +89,17 @@ def _build(
     values: Mapping[str, Any], stack: str, path: Path, kubeconfig: Kubeconfig | None
 ) -> Fleet:
     problems: list[Problem] = []
-    # An empty section is one left out: Pulumi knows no other default for it.
-    given = {key: value for key, value in values.items() if value is not None and value != {}}
+    # An empty section is one left out: Pulumi knows no other default for it. A list is none.
+    sections = {
+        key
+        for key, field in fields(Fleet).items()
+        if sections_of(field) and get_origin(field.annotation) is not list
+    }
+    given = {
+        key: value
+        for key, value in values.items()
+        if value is not None and not (value == {} and key in sections)
+    }
     filled = _from_environment(given, (), problems)
     if not problems:
         try:

@@ -11,6 +11,7 @@ from itertools import combinations, permutations
 from stacks import contract, identity, sets
 from stacks.checks.vault import readable
 from stacks.errors import Problem
+from stacks.fields import server_key
 from stacks.model import Fleet
 from stacks.policy_paths import overlap
 from stacks.spoke import Spoke
@@ -52,17 +53,17 @@ def _twice(one: Named, other: Named) -> Iterator[Problem]:
             "or there, or check them apart if they are alternatives",
         )
     names = {spoke.name for spoke in fleet.spokes}
-    servers = {spoke.server: spoke.name for spoke in fleet.spokes if spoke.server}
+    servers = {server_key(spoke.server): spoke.name for spoke in fleet.spokes if spoke.server}
     for index, spoke in enumerate(later.spokes):
         if spoke.name in names:
             yield Problem(
                 f"fleet:spokes[{index}].name",
                 f'stack "{stack}" has a spoke "{spoke.name}" on {hub} too; names are unique on a hub',
             )
-        elif spoke.server in servers:
+        elif twin := servers.get(server_key(spoke.server)):
             yield Problem(
                 f"fleet:spokes[{index}].server",
-                f'"{spoke.name}" has the server of "{servers[spoke.server]}" in stack "{stack}" ({spoke.server}); '
+                f'"{spoke.name}" has the server of "{twin}" in stack "{stack}" ({spoke.server}); '
                 "Argo CD takes one cluster Secret per server",
             )
     taken = {one.name for one in fleet.application_sets}
@@ -109,7 +110,9 @@ def _taking(one: Named, other: Named) -> Iterator[Problem]:
 def _reading(one: Named, other: Named) -> Iterator[Problem]:
     """What the spokes of `one` may read in Vault, and only the hub or another environment of `other` should."""
     (_, fleet), (stack, theirs) = one, other
-    if not fleet.vault or not theirs.vault or fleet.vault.address != theirs.vault.address:
+    if not fleet.vault or not theirs.vault:
+        return
+    if server_key(fleet.vault.address) != server_key(theirs.vault.address):
         return
     store = theirs.hub.secret_store
     for spoke in fleet.spokes if store else ():

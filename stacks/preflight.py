@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import httpx
 
-from stacks import disruption, hub_state, ownership
+from stacks import disruption, hub_state, losses, ownership
 from stacks.cluster_api import ClusterAPI, Unreachable
 from stacks.errors import Problem, StackError
 from stacks.kubeconfig import ClusterAccess, Kubeconfig
@@ -45,7 +45,7 @@ def require_hub(fleet: Fleet, stack: str, kubeconfig: Kubeconfig, *, preview: bo
         problem = Problem("fleet:hub.context", f"{said}; `up` must know what it would delete")
         raise StackError(source, with_lines([problem], path)) from None
     live = ownership.claimed(fleet, stack, live)
-    losing = {loss.spoke for loss in disruption.losses(fleet, stack, live)}
+    losing = {loss.spoke for loss in losses.losses(fleet, stack, live)}
     if losing:
         live = _with_applications(api, live, losing)
     problems = ownership.problems(fleet, stack, live) + disruption.problems(fleet, stack, live)
@@ -116,25 +116,37 @@ def silent(fleet: Fleet, reach: Mapping[str, Reach]) -> dict[str, str]:
             access = reach[spoke.name].access
             talks = spoke.has_identity or fleet.delivery_of(spoke) == "pulumi"
             if access and talks and not spoke.quarantine and not spoke.in_cluster:
-                asked.append((spoke.name, access.server, pool.submit(_answers, access)))
+                # Not by its address: it may hold a password.
+                through = " through its context's proxy" if access.proxy else ""
+                place = f"{access.server}{through}"
+                asked.append((spoke.name, place, pool.submit(_answers, access)))
     return {
-        name: f"{name} does not answer at {server}; its changes will fail. If it stays so, give it `quarantine: <why>`"
-        for name, server, answer in asked
+        name: f"{name} does not answer at {place}; its changes will fail. If it stays so, give it `quarantine: <why>`"
+        for name, place, answer in asked
         if not answer.result()
     }
 
 
 def _answers(cluster: ClusterAccess) -> bool:
+    if cluster.proxy.lower().startswith("socks"):
+        return (
+            True  # httpx asks through none without a package of its own; Pulumi's plugin will tell.
+        )
     try:
         # Any status will do: /readyz may well be refused to an unknown caller. And any certificate: nothing is sent or
         # believed, and only the plugin knows all by which a kubeconfig says how to check one.
-        httpx.get(f"{cluster.server}/readyz", verify=False, timeout=TIMEOUT)  # noqa: S501
+        httpx.get(
+            f"{cluster.server}/readyz",
+            verify=False,  # noqa: S501
+            timeout=TIMEOUT,
+            proxy=cluster.proxy or None,
+        )
     except httpx.TransportError as error:
         said = getattr(error.__cause__, "args", ())
         # Who wants a certificate first has answered as well; who only hangs up has not.
         return any(
             isinstance(one, ssl.SSLError) and not isinstance(one, ssl.SSLEOFError) for one in said
         )
-    except (httpx.HTTPError, httpx.InvalidURL):
-        return False
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return False  # ValueError: what the context has for a proxy is none.
     return True

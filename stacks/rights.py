@@ -14,6 +14,7 @@ from stacks.model import Fleet
 from stacks.spoke import Rule, Spoke
 
 ACCOUNT = "argocd-manager"
+TOKEN = "argocd-manager-token"  # noqa: S105 - the name of a Secret
 ROLE = "argocd-manager-role"
 BINDING = "argocd-manager-role-binding"
 NAMESPACE = "kube-system"

@@ -32,7 +32,11 @@ def problems(fleet: Fleet, stack: str) -> list[Problem]:
     ]
     if not ground:
         known = contract_of(fleet, stack)
-        found += [*spokes.reserved(fleet, known), *application_sets.problems(fleet, stack, known)]
+        found += [
+            *spokes.reserved(fleet, known),
+            *vault.sizes(fleet, known),
+            *application_sets.problems(fleet, stack, known),
+        ]
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from stacks import sets
@@ -11,6 +12,9 @@ from stacks.errors import Problem, did_you_mean
 from stacks.model import ApplicationSet, Fleet
 
 _DIRECTORY_KEYS = ("path", "application", "namespace")
+# An action of a Go template; braces have a place in its strings and comments only.
+_ACTION = r"""\{\{(?:/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|(?!/\*)[^"'`{}])*\}\}"""
+_TEMPLATE = re.compile(rf"(?:(?!\{{\{{|\}}\}}).|{_ACTION})*", re.DOTALL)
 
 
 def shapes(fleet: Fleet) -> Iterator[Problem]:
@@ -22,6 +26,7 @@ def shapes(fleet: Fleet) -> Iterator[Problem]:
         )
     for index, one in enumerate(fleet.application_sets):
         where = f"fleet:applicationSets[{index}]"
+        yield from _templates(where, one)
         if one.layout == "directory":
             if not one.path:
                 yield Problem(f"{where}.path", "required with `layout: directory`; add it")
@@ -32,6 +37,29 @@ def shapes(fleet: Fleet) -> Iterator[Problem]:
                     f"{where}.{key}",
                     f"goes with `layout: directory` only, and this one is `{one.layout}`; take it out",
                 )
+
+
+def _templates(where: str, one: ApplicationSet) -> Iterator[Problem]:
+    """What is wrong with a set's templates as text, whatever they read."""
+    for key, template in (("path", one.path), ("revision", one.revision)):
+        if template and not _TEMPLATE.fullmatch(template):
+            yield Problem(
+                f"{where}.{key}",
+                f'"{template}" has a `{{{{` or `}}}}` without its other half; write e.g. "{{{{.name}}}}"',
+            )
+            if key == "path":
+                return
+    path = re.sub(_ACTION, "x", one.path or "", flags=re.DOTALL)
+    if path.startswith("/"):
+        yield Problem(
+            f"{where}.path",
+            f'"{one.path}" is absolute, and the path is one in the repo; write it without the "/" before it',
+        )
+    elif ".." in path.split("/"):
+        yield Problem(
+            f"{where}.path",
+            f'"{one.path}" leads out of where it begins; write the path from the repo\'s root, without ".."',
+        )
 
 
 def problems(fleet: Fleet, stack: str, contracts: Sequence[Contract]) -> Iterator[Problem]:

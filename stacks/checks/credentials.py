@@ -13,6 +13,10 @@ from stacks.vault import HubSecretStore
 
 _ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/\S+")
 _SECRET_NAME = re.compile(r"(secret|password|token|access_key|private_key)$", re.IGNORECASE)
+_REFUSED = (
+    "looks like a secret, and a stack file holds none; mount it into Argo CD's pods, or use "
+    "`auth: {kind: vault}`"
+)
 # What kubelogin reads, and the key here that sets it.
 _AKS_ENV = {
     "AAD_LOGIN_METHOD": "loginMethod",
@@ -35,6 +39,8 @@ def problems(fleet: Fleet) -> Iterator[Problem]:
             )
         if isinstance(auth, AksAuth | ExecAuth):
             yield from _environment(where, auth.env)
+        if isinstance(auth, ExecAuth):
+            yield from _arguments(where, auth.args)
         if isinstance(auth, VaultAuth) and fleet.owns_hub:
             yield from _in_vault(where, auth, spoke.fill(auth.path), fleet.hub.secret_store)
 
@@ -56,9 +62,19 @@ def _environment(where: str, env: dict[str, str]) -> Iterator[Problem]:
         if _SECRET_NAME.search(name):
             yield Problem(
                 f"{where}.env.{name}",
-                "looks like a secret, and a stack file holds none; mount it into Argo CD's pods, or use "
-                "`auth: {kind: vault}`",
+                _REFUSED,
             )
+
+
+def _arguments(where: str, args: list[str]) -> Iterator[Problem]:
+    """Arguments such as `--token=x`, or `--token` with `x` after it; not a subcommand such as `get-token`."""
+    for index, argument in enumerate(args):
+        name, given, value = argument.partition("=")
+        if not given and argument.startswith("-"):
+            value = next((one for one in args[index + 1 : index + 2] if one[:1] != "-"), "")
+        named = _SECRET_NAME.search(name.replace("-", "_"))
+        if named and value and value.lower() not in ("true", "false"):
+            yield Problem(f"{where}.args[{index}]", _REFUSED)
 
 
 def _in_vault(

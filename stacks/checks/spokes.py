@@ -11,6 +11,7 @@ from stacks.auth import VaultAuth
 from stacks.checks.contract_of import Contract
 from stacks.checks.repeats import repeated, repeats
 from stacks.errors import Problem, did_you_mean
+from stacks.fields import server_key
 from stacks.model import Fleet
 from stacks.pem import PemError, check_certificates
 from stacks.spoke import IN_CLUSTER_SERVER, Rbac, Spoke
@@ -118,7 +119,7 @@ def _names(fleet: Fleet) -> Iterator[Problem]:
 
 def _servers(fleet: Fleet) -> Iterator[Problem]:
     # Two cluster Secrets with one server clobber each other in Argo CD.
-    for index, first, spoke in repeats(fleet.spokes, lambda spoke: spoke.server):
+    for index, first, spoke in repeats(fleet.spokes, lambda spoke: server_key(spoke.server)):
         if spoke.name != fleet.spokes[first].name and not spoke.in_cluster:
             yield Problem(
                 f"fleet:spokes[{index}].server",
@@ -130,7 +131,7 @@ def _servers(fleet: Fleet) -> Iterator[Problem]:
 def _in_cluster(fleet: Fleet) -> Iterator[Problem]:
     inside = [index for index, spoke in enumerate(fleet.spokes) if spoke.in_cluster]
     for index, spoke in enumerate(fleet.spokes):
-        if spoke.server == IN_CLUSTER_SERVER and not spoke.in_cluster:
+        if server_key(spoke.server) == IN_CLUSTER_SERVER and not spoke.in_cluster:
             yield Problem(
                 f"fleet:spokes[{index}].server",
                 f'"{spoke.server}" is the hub itself, by which name only Argo CD\'s own pods know it; write '

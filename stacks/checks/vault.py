@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from stacks import identity
 from stacks.auth import VaultAuth
+from stacks.checks.contract_of import Contract
 from stacks.errors import Problem
 from stacks.identity import Grant
 from stacks.model import Fleet
@@ -13,6 +16,9 @@ from stacks.pem import PemError, check_certificates, check_public_keys
 from stacks.policy_paths import covers, overlap
 from stacks.spoke import Spoke
 from stacks.vault import HubSecretStore, Vault
+
+ANNOTATIONS_LIMIT = 256 * 1024
+"""Bytes that the names and values of one object's annotations may have in Kubernetes, taken together."""
 
 
 def files(fleet: Fleet) -> Iterator[Problem]:
@@ -22,6 +28,39 @@ def files(fleet: Fleet) -> Iterator[Problem]:
             check_certificates(fleet.vault.ca_file)
         except PemError as error:
             yield Problem("fleet:vault.caFile", str(error))
+
+
+def sizes(fleet: Fleet, contracts: Sequence[Contract]) -> Iterator[Problem]:
+    """Cluster Secrets that Kubernetes would refuse, as the stores that they carry hold Vault's CA, each of them."""
+    vault = fleet.vault
+    ca = Path(vault.ca_file).read_bytes() if vault and vault.ca_file else b""
+    stores = len(fleet.secret_stores)
+    told = False
+    for index, (spoke, known) in enumerate(zip(fleet.spokes, contracts, strict=True)):
+        size = sum(len(f"{key}{value}".encode()) for key, value in known.annotations.items())
+        if size <= ANNOTATIONS_LIMIT:
+            continue
+        delivered = fleet.delivery_of(spoke) == "argocd"
+        share = len(base64.b64encode(ca)) * stores if delivered else 0
+        limit = f"Kubernetes takes {_kib(ANNOTATIONS_LIMIT)}"
+        if size - share > ANNOTATIONS_LIMIT:
+            yield Problem(
+                f"fleet:spokes[{index}].annotations",
+                f'the annotations of the cluster Secret of "{spoke.name}" come to {_kib(size)}, and {limit}; write '
+                "fewer or shorter ones",
+            )
+        elif not told:
+            told = True
+            yield Problem(
+                "fleet:vault.caFile",
+                f'the annotations of the cluster Secret of "{spoke.name}" come to {_kib(size)}, and {limit}: with '
+                f"`delivery: argocd` they hold this file ({_kib(len(ca))}) in base64, once per store "
+                f"({stores}); give a file with Vault's own CA only, or write `delivery: pulumi`",
+            )
+
+
+def _kib(size: int) -> str:
+    return f"{-(-size // 1024)} KiB"
 
 
 def problems(fleet: Fleet) -> Iterator[Problem]:

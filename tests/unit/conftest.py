@@ -60,6 +60,7 @@ def pem_files(certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     )
     files = {
         "ca.pem": ca,
+        "many.pem": ca * (100_000 // len(ca)),
         "ca-and-key.pem": both,
         "broken.pem": ca[:-200] + ca[-180:],
         "signing.pub": public.decode(),

@@ -87,6 +87,9 @@ class LiveHub(ClusterAPI):
             self.with_argocd(stack)
         for spoke in fleet.spokes:
             self.cluster(spoke.name, spoke.server, contract.labels(fleet, stack, spoke), stack)
+            if isinstance(spoke.auth, stacks.VaultAuth):
+                owner = {"kind": "ExternalSecret", "name": f"cluster-{spoke.name}"}
+                self.lists[SECRETS][-1]["metadata"]["ownerReferences"] = [owner]
         for one in fleet.application_sets:
             name = sets.application_name(one, "{{.name}}")
             template = name or "{{.name}}-{{index .path.segments 1}}"

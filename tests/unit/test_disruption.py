@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import stacks
-from stacks import disruption, hub_state, ownership
+from stacks import disruption, hub_state, losses, ownership
 from tests.unit.live_hub import CANARY, KINDS, NAMESPACE, LiveHub, a_fleet, a_spoke
 
 PROD, STAGING = a_spoke("prod-1"), a_spoke("staging", environment="staging")
@@ -44,7 +44,21 @@ LOSSES: dict[str, tuple[Mapping[str, Any], Mapping[str, Any], list[tuple[str, st
                 "fleet:spokes",
                 '"staging" has no block any more: Argo CD would forget the cluster. Its 2 Applications (staging-a, '
                 "staging-b) would stay on the hub, unable to sync, and nothing would manage the workloads. If that is "
-                "what you want, write `allowDeletion: [staging]` for one `up`; see docs/remove-a-cluster.md",
+                "what you want, write `fleet:allowDeletion: [staging]` for one `up`; see docs/remove-a-cluster.md",
+            )
+        ],
+    ),
+    "a credential goes to Vault, and a set deletes": (
+        {"applicationSets": [DELETES, PLATFORM]},
+        {
+            "applicationSets": [DELETES, PLATFORM],
+            "spokes": [a_spoke("prod-1", auth={"kind": "vault"}), STAGING],
+        },
+        [
+            (
+                "fleet:spokes[0].auth.kind",
+                'the cluster Secret of "prod-1" would change hands, from Pulumi to External Secrets, and not be there '
+                "for a moment. Its 2 Applications (prod-1-a, prod-1-b) would be deleted, and the workloads with them.",
             )
         ],
     ),
@@ -284,7 +298,7 @@ def test_allowed_for_these_spokes_only(case: str) -> None:
     before, after, _ = LOSSES[case]
     hub, fleet = LiveHub().up(a_fleet(**before), "lab"), a_fleet(**after)
     state = hub_state.read(hub, NAMESPACE)
-    losing = {loss.spoke for loss in disruption.losses(fleet, "lab", state)}
+    losing = {loss.spoke for loss in losses.losses(fleet, "lab", state)}
     allowed = a_fleet(**after, allowDeletion=sorted(losing))
     assert losing
     assert problems(hub, allowed) == []
@@ -369,7 +383,7 @@ def test_a_cluster_registered_by_hand_that_a_set_takes() -> None:
     assert problems(hub, a_fleet()) == []
     found = problems(hub, a_fleet(applicationSets=[SERVICES]))
     assert len(found) == 2
-    assert "`allowDeletion: [by-hand]`" in found[0][1]
+    assert "`fleet:allowDeletion: [by-hand]`" in found[0][1]
 
 
 def test_a_cluster_with_a_name_that_no_spoke_may_have() -> None:

@@ -110,7 +110,7 @@ def test_check_a_good_stack(runner: CliRunner, project: Path) -> None:
     result = runner.invoke(app, ["check"])
     assert (result.exit_code, result.output) == (
         0,
-        "stacks/Pulumi.dev.yaml: ok: 1 spokes, 1 ApplicationSets\n",
+        "stacks/Pulumi.dev.yaml: ok: 1 spoke, 1 ApplicationSet\n",
     )
 
 

@@ -24,6 +24,7 @@ from fleet.commands import app
 TOKEN = "header.payload.signature-of-the-test"
 VAULT_TOKEN = "vault-token-of-the-test"
 ACCOUNT = "/api/v1/namespaces/kube-system/serviceaccounts/argocd-manager"
+ACCOUNT_TOKEN = "/api/v1/namespaces/kube-system/secrets/argocd-manager-token"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 STORE = "/apis/external-secrets.io/v1/clustersecretstores/fleet-clusters"
 DAY = 86400
@@ -57,6 +58,8 @@ class Fake:
             return 201, {"spec": {"expirationSeconds": granted}, "status": status}
         if request.path == "/v1/sys/capabilities-self":
             return 200, {"capabilities": ["create", "update"], "data": {}}
+        if request.path == ACCOUNT_TOKEN:
+            return 404, {}
         if request.method == "GET":
             return 200, {"items": []}
         return 200, {}
@@ -234,11 +237,10 @@ def test_it_warns_where_the_hub_reads_too_seldom(world: World) -> None:
 
 
 def test_it_warns_of_an_account_that_pulumi_will_delete(world: World) -> None:
-    managed = {"metadata": {"managedFields": [{"manager": "pulumi-kubernetes-1a2b"}]}}
-    world.spoke.answers[ACCOUNT] = (200, managed)
+    world.spoke.answers[ACCOUNT_TOKEN] = (200, {"data": {"token": "b2xk"}})
     (warning,) = json.loads(world.run("prod-1", "--dry-run", "--json").stdout)["warnings"]
     assert "`pulumi up` that changes the kind deletes it" in warning
-    world.spoke.answers[ACCOUNT] = (200, {"metadata": {"managedFields": [{"manager": "fleet"}]}})
+    del world.spoke.answers[ACCOUNT_TOKEN]
     assert "WARNING" not in world.run("prod-1").output
 
 

@@ -119,7 +119,7 @@ def test_a_spoke_in_quarantine_says_why() -> None:
     assert row_of(dead, "[disks] died") == "one dev NO, quarantined: [disks] died ? ? 0/0"
     judged = judge(of_one("disks died"), EMPTY_HUB, {"one": dead})
     assert printed(judged).splitlines()[-1] == (
-        "All good: 1 spokes (1 in quarantine left aside), 0 Applications Synced and Healthy."
+        "All good: 1 spoke (1 in quarantine left aside), 0 Applications Synced and Healthy."
     )
     document = json.loads(as_json(judged, "dev"))
     assert (document["good"], document["problems"]) == (True, [])

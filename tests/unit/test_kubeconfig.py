@@ -19,6 +19,15 @@ def _write(path: Path, context: str, cluster: dict[str, str], user: dict[str, st
     return path
 
 
+@pytest.mark.parametrize("proxy", ["", "http://user:canary@proxy.example.com:3128"])
+def test_the_proxy_of_a_cluster(tmp_path: Path, proxy: str) -> None:
+    cluster = {"server": "https://a", **({"proxy-url": proxy} if proxy else {})}
+    path = _write(tmp_path / "config", "a", cluster, {})
+    access = Kubeconfig.read({"KUBECONFIG": str(path)}).access("a")
+    assert access.proxy == proxy
+    assert "canary" not in repr(access)
+
+
 def test_files_are_put_inside_relative_to_the_kubeconfig(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_text("the CA")
     path = _write(

@@ -68,6 +68,15 @@ def test_a_spokes_name_in_two_stacks() -> None:
     ]
 
 
+def test_a_server_in_two_stacks_written_another_way() -> None:
+    plain = a_stack("production", spoke("prod-1", "production", server="https://a"))
+    twin = a_stack("staging", spoke("staging-1", "staging", server="https://A:443/"))
+    assert said(production=plain, staging=twin) == [
+        'staging: fleet:spokes[0].server: "staging-1" has the server of "prod-1" in stack "production" '
+        "(https://A:443); Argo CD takes one cluster Secret per server"
+    ]
+
+
 def test_a_server_in_two_stacks() -> None:
     twin = a_stack(
         "staging",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import stacks
-from stacks import hub_state, ownership
+from stacks import disruption, hub_state, ownership
 from tests.unit.live_hub import CANARY, NAMESPACE, NAMESPACES, SECRETS, LiveHub, a_fleet, a_spoke
 
 PLATFORM = {
@@ -133,6 +133,12 @@ def test_another_stack_s_server() -> None:
     )
 
 
+def test_another_stack_s_server_written_another_way() -> None:
+    spoke = a_spoke("dev", environment="dev", server="https://Prod-1.example.com:443")
+    ((path, _),) = problems(shared(), joining(spokes=[spoke]))
+    assert path == "fleet:spokes[0].server"
+
+
 def test_another_stack_s_set() -> None:
     sets = [{**SERVICES, "name": "platform-services"}]
     ((path, message),) = problems(shared(), joining(applicationSets=sets))
@@ -208,6 +214,23 @@ def test_what_pulumi_made_without_a_label_is_the_owner_s() -> None:
     assert [path for path, _ in problems(hub, joins)] == ["fleet:spokes[0].name"]
     hub.lists[NAMESPACES][0]["metadata"]["labels"] = {"fleet_stack": "hub"}
     assert "fleet:spokes[0].name" in dict(problems(hub, a_fleet(), "lab"))
+
+
+def test_a_set_without_a_label_that_the_stack_file_has_lost_is_the_owner_s() -> None:
+    hub = LiveHub().up(a_fleet(), "lab").unlabelled()
+    hub.set("by-hand", "", {"clusters": {}})
+    fleet = a_fleet(applicationSets=[PLATFORM])
+    state = ownership.claimed(fleet, "lab", hub_state.read(hub, NAMESPACE))
+    assert {one.object_name: one.owner for one in state.sets} == {
+        "platform-services": "lab",
+        "services": "lab",
+        "by-hand": "",
+    }
+    refused = disruption.problems(fleet, "lab", state)
+    assert {problem.path for problem in refused} == {"fleet:applicationSets"}
+    assert 'ApplicationSet "services" would be gone' in refused[0].message
+    joins = ownership.claimed(joining(), "dev", hub_state.read(hub, NAMESPACE))
+    assert {one.owner for one in joins.sets} == {""}, "a stack that joins claims nothing"
 
 
 @pytest.mark.parametrize(("owner", "manager"), [("", "kubectl"), ("other", "pulumi-kubernetes-9")])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import select
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,50 @@ def test_an_address_that_is_none() -> None:
     access = stacks.ClusterAccess("there", address, "", "")
     fleet = a_fleet(spokes=[a_spoke("one")])
     assert list(preflight.silent(fleet, {"one": Reach(address, "", access)})) == ["one"]
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[str]:
+    """A proxy that leads to the server, whatever it is asked for."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def lead() -> None:
+            here, _ = listening.accept()
+            with here, socket.create_connection(("127.0.0.1", int(server.url[-5:]))) as there:
+                assert here.recv(4096).startswith(b"CONNECT spoke.invalid:443 ")
+                here.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                ends = {here: there, there: here}
+                while True:
+                    for one in select.select(list(ends), [], [], 5)[0]:
+                        if not (some := one.recv(65536)):
+                            return
+                        ends[one].sendall(some)
+
+        thread = threading.Thread(target=lead)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        thread.join(10)
+
+
+def _silent(proxy: str) -> dict[str, str]:
+    access = stacks.ClusterAccess("there", "https://spoke.invalid", "", "", proxy=proxy)
+    reach = {"one": Reach(access.server, "", access)}
+    return preflight.silent(a_fleet(spokes=[a_spoke("one")]), reach)
+
+
+def test_a_spoke_behind_a_proxy(proxy: str) -> None:
+    assert _silent(proxy) == {}
+
+
+@pytest.mark.parametrize("scheme", ["http", "canary"])
+def test_a_spoke_behind_a_proxy_that_leads_nowhere(scheme: str) -> None:
+    (warning,) = _silent(f"{scheme}://user:canary@{_nobody()[len('https://') :]}").values()
+    assert "at https://spoke.invalid through its context's proxy;" in warning
+    assert "canary" not in warning
+
+
+def test_a_spoke_that_nobody_here_can_ask() -> None:
+    assert _silent("socks5://127.0.0.1:1") == {}, "no warning that may be wrong"
 
 
 @pytest.fixture

@@ -12,6 +12,9 @@ import yaml
 
 import stacks
 from stacks import explain, schema
+from stacks.checks import application_sets, credentials
+from stacks.fields import server_key
+from tests.unit.live_hub import a_fleet, a_spoke
 
 FILES = Path(__file__).parent / "stack_files"
 REPO = Path(__file__).parents[2]
@@ -20,6 +23,7 @@ REPO = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def _pem(pem_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_TEST_PEM", str(pem_files))
+    monkeypatch.setenv("FLEET_TEST_LONG", "x" * 256 * 1024)
 
 
 def _project(tmp_path: Path, stack_file: Path) -> Path:
@@ -140,6 +144,95 @@ def test_an_empty_section_is_one_left_out(kubeconfig: stacks.Kubeconfig) -> None
     )
     assert fleet.vault is None
     assert not fleet.rbac.cluster_admin
+
+
+@pytest.mark.parametrize("value", ["{}", "null", None])
+@pytest.mark.parametrize("key", ["spokes", "applicationSets"])
+def test_an_empty_mapping_is_no_empty_list(
+    kubeconfig: stacks.Kubeconfig, key: str, value: str | None
+) -> None:
+    config = {"fleet:hub": '{"context": "hub"}', "fleet:gitops": '{"repo": "r"}'}
+    config |= {f"fleet:{key}": value} if value else {}
+    if value != "{}":
+        assert stacks.load(config, "hub", kubeconfig).spokes == []
+        return
+    with pytest.raises(stacks.StackError, match=rf"fleet:{key}: must be a list"):
+        stacks.load(config, "hub", kubeconfig)
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("https://a", "https://a"),
+        (" https://A:443/ ", "https://a"),
+        ("https://a:6443/", "https://a:6443"),
+        ("http://a:80", "http://a"),
+        ("http://a:443", "http://a:443"),
+        ("https://[::1]:443", "https://[::1]"),
+        ("https://Rancher/k8s/clusters/C-1/", "https://rancher/k8s/clusters/C-1"),
+        ("https://a:port", "https://a:port"),
+        ("", ""),
+    ],
+)
+def test_what_servers_are_compared_by(address: str, key: str) -> None:
+    assert server_key(address) == key
+
+
+def test_a_server_stays_as_it_is_written(tmp_path: Path, kubeconfig: stacks.Kubeconfig) -> None:
+    project = _project(tmp_path, FILES / "valid" / "minimal.yaml")
+    path = project / "stacks" / "Pulumi.minimal.yaml"
+    staging = "{name: staging, environment: staging, region: us-east-1}"
+    given = staging[:-1] + ', server: "https://Staging.example.com:443/"}'
+    path.write_text(path.read_text().replace(staging, given))
+    fleet = stacks.load_file("minimal", project, kubeconfig)
+    assert fleet.spokes[1].server == "https://Staging.example.com:443"
+
+
+def _refused(fleet: stacks.Fleet) -> list[str]:
+    return [problem.path for problem in application_sets.shapes(fleet)]
+
+
+@pytest.mark.parametrize(
+    ("path", "refused"),
+    [
+        ("addons/{{.name}}", False),
+        ('addons/{{index .metadata.labels "../a"}}', False),
+        ("addons/{{/* {{ */}}x", False),
+        ('addons/{{"}}"}}/{{`{{`}}', False),
+        ("addons/v1..2/{x}", False),
+        ("/addons", True),
+        ("..", True),
+        ("addons/../{{.name}}", True),
+        ("addons/{{.name}}/..", True),
+        ("addons/{{{.name}}", True),
+        ("addons/{{.name", True),
+        ("addons/.name}}", True),
+        ('addons/{{"}}', True),
+    ],
+)
+def test_paths_of_sets(path: str, refused: bool) -> None:
+    fleet = a_fleet(applicationSets=[{"name": "addons", "layout": "directory", "path": path}])
+    assert _refused(fleet) == ["fleet:applicationSets[0].path"] * refused
+
+
+@pytest.mark.parametrize(
+    ("args", "refused"),
+    [
+        (["get-token", "--login", "devicecode"], []),
+        (["eks", "get-token", "--token-file", "/var/run/token"], []),
+        (["--use-token=true", "--with-token", "--verbose"], []),
+        (["login", "--token"], []),
+        (["--token=x", "-password", "x"], [0, 1]),
+        (["--client-secret", "x", "--Access-Key=x"], [0, 2]),
+        (["CLIENT_SECRET=x", "login"], [0]),
+    ],
+)
+def test_arguments_that_look_like_secrets(args: list[str], refused: list[int]) -> None:
+    auth = {"kind": "exec", "command": "login", "args": args}
+    found = credentials.problems(a_fleet(spokes=[a_spoke("one", auth=auth)]))
+    assert [problem.path for problem in found] == [
+        f"fleet:spokes[0].auth.args[{index}]" for index in refused
+    ]
 
 
 def test_values_of_the_kubeconfig_are_in_no_problem(
