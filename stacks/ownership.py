@@ -23,11 +23,12 @@ def claimed(fleet: Fleet, stack: str, state: HubState) -> HubState:
     """`state` with the objects that this stack made before objects had the stack's label counted as its own.
 
     Then one stack owned the hub and all that is on it. So only a stack that owns the hub has such objects: written by
-    Pulumi, without the label; cluster Secrets of the form that Fleet gives them, sets of any name, as the stack file
-    may have lost one since, and the AppProject of Fleet's name.
+    Pulumi, without the label; cluster Secrets of the form that Fleet gives them, sets and AppProjects of names that the
+    stack file has. A set of another name may be another Pulumi program's.
     """
     if not fleet.owns_hub or state.owner not in ("", stack):
         return state
+    names = {one.name for one in fleet.application_sets}
 
     def claim(one: T, ours: bool) -> T:
         return replace(one, owner=stack) if ours and one.by_pulumi and not one.owner else one
@@ -35,7 +36,7 @@ def claimed(fleet: Fleet, stack: str, state: HubState) -> HubState:
     return replace(
         state,
         clusters=tuple(claim(one, _of_fleet(one)) for one in state.clusters),
-        sets=tuple(claim(one, True) for one in state.sets),
+        sets=tuple(claim(one, one.object_name in names) for one in state.sets),
         projects=tuple(claim(one, one.object_name == sets.PROJECT) for one in state.projects),
     )
 
