@@ -43,6 +43,11 @@ def _add_set(**block: Any) -> Change:
     return lambda split, config: config["fleet:applicationSets"].append(block)
 
 
+def _other_environment(split: Split, config: dict[str, Any]) -> None:
+    config["fleet:environments"] = ["dev", "qa"]
+    split.block(config, "dev")["environment"] = "qa"
+
+
 CASES: dict[str, tuple[str, Change, list[str]]] = {
     "a block is dropped": (
         "production",
@@ -54,10 +59,15 @@ CASES: dict[str, tuple[str, Change, list[str]]] = {
         _spoke("prod-us-east-1", name="prod-use1", context="prod-us-east-1"),
         ["prod-us-east-1", "prod-use1", "allowDeletion"],
     ),
-    "a label that a set selects on changes": (
+    "a selector changes": (
         "production",
         _set("platform-services", selector={"environment": "production", "region": "us-east-1"}),
         ["platform-services", "prod-us-west-2", "prod-eu-west-1", "allowDeletion"],
+    ),
+    "a label that a set selects on changes": (
+        "dev",
+        _other_environment,
+        ['label environment of "dev" would change', "platform-services-dev", "allowDeletion"],
     ),
     "a set goes": (
         "production",
