@@ -129,7 +129,11 @@ def _wait_for_plugin(engine: psutil.Process) -> psutil.Process:
     until = time.monotonic() + 30
     while time.monotonic() < until:
         for child in engine.children(recursive=True):
-            if any(part.endswith("pulumi-resource-vault") for part in child.cmdline()):
+            try:
+                command = child.cmdline()
+            except psutil.NoSuchProcess:  # it came and went
+                continue
+            if any(part.endswith("pulumi-resource-vault") for part in command):
                 return child
         time.sleep(0.05)
     pytest.fail("the plugin was not started")
