@@ -44,8 +44,8 @@ def _add_set(**block: Any) -> Change:
 
 
 def _other_environment(split: Split, config: dict[str, Any]) -> None:
-    config["fleet:environments"] = ["dev", "qa"]
-    split.block(config, "dev")["environment"] = "qa"
+    config["fleet:environments"] = ["production", "qa"]
+    split.block(config, "prod-eu-west-1")["environment"] = "qa"
 
 
 CASES: dict[str, tuple[str, Change, list[str]]] = {
@@ -65,9 +65,13 @@ CASES: dict[str, tuple[str, Change, list[str]]] = {
         ["platform-services", "prod-us-west-2", "prod-eu-west-1", "allowDeletion"],
     ),
     "a label that a set selects on changes": (
-        "dev",
+        "production",
         _other_environment,
-        ['label environment of "dev" would change', "platform-services-dev", "allowDeletion"],
+        [
+            'label environment of "prod-eu-west-1" would change',
+            "platform-services",
+            "allowDeletion",
+        ],
     ),
     "a set goes": (
         "production",
