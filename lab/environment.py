@@ -51,7 +51,7 @@ def variables(home: LabHome, toolbox: Toolbox) -> dict[str, str]:
         "PATH": os.pathsep.join(_path(toolbox)),
         **{name: _no_proxy() for name in ("NO_PROXY", "no_proxy")},
     }
-    if any(plugin.origin == "lab" for plugin in pulumi_plugins.chosen(home)):
+    if any(plugin.origin != "official" for plugin in pulumi_plugins.chosen(home)):
         found["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
     if sys.prefix != sys.base_prefix:
         found["VIRTUAL_ENV"] = sys.prefix
@@ -59,7 +59,7 @@ def variables(home: LabHome, toolbox: Toolbox) -> dict[str, str]:
 
 
 def plugins(home: LabHome) -> list[tuple[str, str, str]]:
-    """The Pulumi plugins in use: name, version, and ``official`` or ``lab``."""
+    """The Pulumi plugins in use: name, version, and ``official``, ``built`` or ``lab``."""
     return [(one.name, one.version, one.origin) for one in pulumi_plugins.chosen(home)]
 
 

@@ -1,4 +1,7 @@
-"""Which Pulumi plugins run: the official ones wherever they can be had, else the lab's own."""
+"""Which Pulumi plugins run: the official ones wherever they can be had, else what the lab has in their place.
+
+For Kubernetes that is the official plugin's own code, built by the toolchain; for Vault a stand-in of the lab's.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,22 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from lab.context import CHECKOUT
-from lab.errors import LabError
 from lab.home import LabHome, write_private
+from lab.plugin_version import said_version
 from lab.toolchain import Toolbox
 from lab.toolchain.cache import Cache
 
 NAMES = ("kubernetes", "vault")
 OWN = CHECKOUT / "lab" / "plugins" / "bin"
 """The executables of the lab's own plugins."""
+BUILT = "kubernetes"
+"""The one that the toolchain builds."""
 _DOWNLOAD_SECONDS = 20
 
 
@@ -31,8 +35,9 @@ class Plugin:
 
     name: str
     version: str
+    """What it says of itself, which may not be what the SDK asks for."""
     origin: str
-    """``official`` or ``lab``."""
+    """``official``: found or downloaded; ``built``: official code, built here; ``lab``: the lab's stand-in."""
 
 
 def choose(
@@ -41,35 +46,45 @@ def choose(
     """Decide for each plugin, and record it for the environment.
 
     Official ones are looked for on PATH, in the person's ``PULUMI_HOME`` and in the lab's cache,
-    then asked for from Pulumi's servers, where a refusal is remembered for the day. Raises
-    :class:`LabError` where neither kind can be had.
+    then asked for from Pulumi's servers, where a refusal is remembered for the day.
     """
     cache = cache or Cache.default()
-    folder = _shared_folder(cache, os.environ)
     _prepare(home.pulumi_home)
-    missing = [name for name in NAMES if not _is_official(name, folder)]
+    missing = [name for name in NAMES if not _on_path(name) and not _installed(name, cache)]
     if missing and download:
-        _download(toolbox, cache, folder, missing)
-    chosen = []
-    for name in NAMES:
-        official = _is_official(name, folder)
-        if not official and not (OWN / f"pulumi-resource-{name}").exists():
-            raise LabError(
-                f"the Pulumi plugin '{name}' is not on PATH and can't be downloaded, and the "
-                f"lab's own is missing in {OWN}"
-            )
-        chosen.append(Plugin(name, _wanted(name), "official" if official else "lab"))
-        _place(chosen[-1], home.pulumi_home / "plugins", folder)
+        _download(toolbox, cache, missing)
+    chosen = [_place(name, home.pulumi_home / "plugins", toolbox, cache) for name in NAMES]
     write_private(home.plugins, json.dumps([asdict(plugin) for plugin in chosen]))
     return chosen
 
 
 def chosen(home: LabHome) -> list[Plugin]:
-    """What the last start decided; the lab's own before the first."""
+    """What the last start decided; nothing before the first."""
     try:
         return [Plugin(**entry) for entry in json.loads(home.plugins.read_text())]
     except FileNotFoundError:
-        return [Plugin(name, _wanted(name), "lab") for name in NAMES]
+        return []
+
+
+def _place(name: str, plugins: Path, toolbox: Toolbox, cache: Cache) -> Plugin:
+    """Put a plugin where the CLI looks for installed ones; one on PATH it finds by itself."""
+    entry = plugins / _entry(name)
+    if entry.is_symlink():
+        entry.unlink()
+    elif entry.exists():
+        shutil.rmtree(entry)
+    if found := _on_path(name):
+        return Plugin(name, said_version(found), "official")
+    if installed := _installed(name, cache):
+        entry.symlink_to(installed)
+        return Plugin(name, _wanted(name), "official")
+    executable = f"pulumi-resource-{name}"
+    entry.mkdir(parents=True)
+    if name == BUILT:
+        (entry / executable).symlink_to(toolbox.bin(executable))
+        return Plugin(name, toolbox.tools[executable].version, "built")
+    (entry / executable).symlink_to(OWN / executable)
+    return Plugin(name, _wanted(name), "lab")
 
 
 def _wanted(name: str) -> str:
@@ -77,29 +92,32 @@ def _wanted(name: str) -> str:
     return version(f"pulumi-{name}")
 
 
-def _shared_folder(cache: Cache, environ: Mapping[str, str]) -> Path:
-    """A folder of plugins for all labs: the person's own if it has what we need."""
-    mine = Path(environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
-    return (
-        mine
-        if all(_installed(name, mine) for name in NAMES)
-        else cache.root / "pulumi-home" / "plugins"
-    )
+def _entry(name: str) -> str:
+    """The name of a plugin's folder among the installed ones."""
+    return f"resource-{name}-v{_wanted(name)}"
 
 
-def _place(plugin: Plugin, plugins: Path, folder: Path) -> None:
-    """Put a plugin where the CLI looks for installed ones; one on PATH it finds by itself."""
-    entry = _entry(plugin.name, plugins)
-    if entry.is_symlink():
-        entry.unlink()
-    elif entry.exists():
-        shutil.rmtree(entry)
-    if plugin.origin == "lab":
-        entry.mkdir(parents=True)
-        executable = f"pulumi-resource-{plugin.name}"
-        (entry / executable).symlink_to(OWN / executable)
-    elif _installed(plugin.name, folder):
-        entry.symlink_to(_entry(plugin.name, folder))
+def _on_path(name: str) -> Path | None:
+    found = shutil.which(f"pulumi-resource-{name}")
+    return Path(found) if found else None
+
+
+def _installed(name: str, cache: Cache) -> Path | None:
+    """The folder of an official plugin that is there whole: the person's own, else the cache's."""
+    mine = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    for home in (mine, cache.root / "pulumi-home"):
+        entry = home / "plugins" / _entry(name)
+        executable = entry / f"pulumi-resource-{name}"
+        partial = entry.with_name(f"{entry.name}.partial")
+        if executable.exists() and not partial.exists() and not _is_ours(executable, cache):
+            return entry.resolve()
+    return None
+
+
+def _is_ours(executable: Path, cache: Cache) -> bool:
+    """Whether it is one that the lab placed: in a lab's shell, those stand among the person's."""
+    real = executable.resolve()
+    return real.parent == OWN or real.is_relative_to((cache.root / "tools").resolve())
 
 
 def _prepare(pulumi_home: Path) -> None:
@@ -116,23 +134,7 @@ def _prepare(pulumi_home: Path) -> None:
     logs.touch()
 
 
-def _is_official(name: str, folder: Path) -> bool:
-    return bool(shutil.which(f"pulumi-resource-{name}")) or _installed(name, folder)
-
-
-def _entry(name: str, folder: Path) -> Path:
-    return folder / f"resource-{name}-v{_wanted(name)}"
-
-
-def _installed(name: str, folder: Path) -> bool:
-    """Whether the official plugin is there whole; in a lab's shell the lab's own stand in its place."""
-    entry = _entry(name, folder)
-    executable = entry / f"pulumi-resource-{name}"
-    partial = entry.with_name(f"{entry.name}.partial")
-    return executable.exists() and executable.resolve().parent != OWN and not partial.exists()
-
-
-def _download(toolbox: Toolbox, cache: Cache, folder: Path, names: list[str]) -> None:
+def _download(toolbox: Toolbox, cache: Cache, names: list[str]) -> None:
     """Ask Pulumi's servers, all at once; at most once a day where they can't be reached."""
     refusals = cache.root / "pulumi-plugins-refused.json"
     today = datetime.date.today().isoformat()

@@ -34,6 +34,12 @@ from lab.topology import HUB, settle, topology_of
 
 __all__ = ["Outcome", "boot", "deploy", "down", "parts", "run_controllers", "status", "up"]
 
+_WHOSE = {
+    "official": "the official one",
+    "built": "the official one, built here",
+    "lab": "the lab's own",
+}
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -42,7 +48,7 @@ class Outcome:
     timings: dict[str, float]
     """Seconds per phase."""
     plugins: list[tuple[str, str, str]]
-    """Pulumi plugins: name, version, ``official`` or ``lab``."""
+    """Pulumi plugins: name, version, ``official``, ``built`` or ``lab``."""
     problems: list[str] = field(default_factory=list)
     """What did not work, in words; empty where all did."""
 
@@ -208,8 +214,7 @@ def _finish_external_secrets(lab: Lab, started: Sequence[str]) -> None:
 
 def _choose_plugins(lab: Lab) -> None:
     for plugin in pulumi_plugins.choose(lab.home, lab.toolbox):
-        whose = "the official one" if plugin.origin == "official" else "the lab's own"
-        lab.reporter.note(f"Pulumi plugin {plugin.name} {plugin.version}: {whose}")
+        lab.reporter.note(f"Pulumi plugin {plugin.name} {plugin.version}: {_WHOSE[plugin.origin]}")
 
 
 def _start_janitor(lab: Lab, owner: int | None) -> None:

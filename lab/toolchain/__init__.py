@@ -64,8 +64,8 @@ class Toolbox:
         return self.tools[tool].folder.parent / "share"
 
     def path_env(self) -> str:
-        """A PATH with these tools and nothing else; ours come before the folders of others."""
-        ours = [found.folder for found in self.tools.values() if not found.outside]
+        """A PATH with the tools that belong there and nothing else; ours come before the folders of others."""
+        ours = [one.folder for one in self.tools.values() if one.tool.on_path and not one.outside]
         outside = {found.folder for found in self.tools.values() if found.outside}
         ordered = [folder for folder, _ in _search_path() if folder in outside]
         return os.pathsep.join(dict.fromkeys(str(folder) for folder in (*ours, *ordered)))
@@ -202,16 +202,15 @@ def _make_one(tool: Tool, cache: Cache, go: Found | None) -> Found:
                 f"{tool.name} {tool.version} could not be made ({failed} failed).\n"
                 f"{shell.tail()}\nThe whole log: {shell.log}"
             ) from failed
-        version = Version.of(tool.version)
         if tool.version_args:
             says = probe(new / "bin" / tool.command, tool.version_args)
-            if says is None or not tool.accept.allows(says, version):
+            if says is None or not tool.accept.allows(says, Version.of(tool.version)):
                 raise ToolError(
                     f"{tool.name} was made as {tool.version}, but says it is {says or 'nothing'}"
                 )
-            version = says
             (new / "version").write_text(f"{says}\n")
-    return Found(tool, cache.entry(tool) / "bin", str(version), "built")
+    entry = cache.entry(tool)
+    return Found(tool, entry / "bin", _made_version(tool, entry), "built")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -37,6 +37,7 @@ def _kubernetes(name: str, version_args: tuple[str, ...], seconds: int) -> Tool:
 
 
 _PULUMI = "github.com/pulumi/pulumi"
+_PULUMI_KUBERNETES = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _ARGOCD = "github.com/argoproj/argo-cd/v3"
 _EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
 _KWOK = "sigs.k8s.io/kwok"
@@ -226,6 +227,31 @@ TOOLS: tuple[Tool, ...] = (
             module="helm.sh/helm/v3",
             package="helm.sh/helm/v3/cmd/helm",
             stamp=(("helm.sh/helm/v3/internal/version.version", "v3.22.0"),),
+        ),
+    ),
+    Tool(
+        name="pulumi-resource-kubernetes",
+        version="4.25.0-alpha.20260115033456+f47bc2d",  # after 4.24.1; Pulumi's way to name a commit
+        seconds=500,
+        on_path=False,
+        source=GoModule(
+            wrapper="pulumi-kubernetes",
+            module=_PULUMI_KUBERNETES,
+            pin="4.0.0-20260115033456-f47bc2d6f199",
+            package=".",
+            stamp=(
+                (
+                    f"{_PULUMI_KUBERNETES}/pkg/version.Version",
+                    "4.25.0-alpha.20260115033456+f47bc2d",
+                ),
+            ),
+        ),
+        data=(
+            Data(
+                module=_PULUMI_KUBERNETES,
+                path="cmd/pulumi-resource-kubernetes/schema.json",
+                to="share/schema.json",
+            ),
         ),
     ),
 )

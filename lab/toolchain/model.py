@@ -15,7 +15,9 @@ class GoModule:
     """Folder under ``lab/tools`` with the go.mod and go.sum."""
     module: str
     package: str
-    """The command's main package."""
+    """The command's main package; ``.`` is one of the wrapper's own."""
+    pin: str = ""
+    """The module's version in the go.mod, where it isn't the tool's: a commit between releases."""
     stamp: tuple[tuple[str, str], ...] = ()
     """Variables set by the linker (``-X``), most of them for the version the tool prints."""
     tags: tuple[str, ...] = ()
@@ -81,6 +83,8 @@ class Tool:
     """Further commands that a tool found on PATH must have beside it."""
     beside: str | None = None
     """A tool that prints no version: taken from PATH only out of the folder of this other tool."""
+    on_path: bool = True
+    """Whether it belongs on the PATH of the lab. From there, Pulumi would take a plugin before any installed one."""
     recipe: int = 1
     """Raise it when the way of building changes and the version doesn't, to rebuild the cache."""
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -11,18 +12,27 @@ from lab import environment, pulumi_plugins, vault
 from lab.context import CHECKOUT
 from lab.errors import LabError
 from lab.home import LabHome, write_private
+from lab.plugin_version import said_version
 from lab.toolchain import Found, Toolbox
 from lab.toolchain.cache import Cache
 from lab.toolchain.catalogue import TOOLS
+from lab.toolchain.versions import Version
 from lab.topology import TOPOLOGIES, settle
+
+BUILT = "pulumi-resource-kubernetes"
 
 
 class FakeToolbox(Toolbox):
     """Folders without tools."""
 
     def __init__(self) -> None:
-        known = next(tool for tool in TOOLS if tool.name == "external-secrets")
-        super().__init__({known.name: Found(known, Path("/tools/a/bin"), "0.19.2", "cache")})
+        super().__init__(
+            {
+                tool.name: Found(tool, Path("/tools/a/bin"), tool.version, "cache")
+                for tool in TOOLS
+                if tool.name in ("external-secrets", BUILT)
+            }
+        )
 
     def share(self, tool: str) -> Path:
         return Path("/tools") / tool / "share"
@@ -51,9 +61,12 @@ def cache(tmp_path: Path) -> Cache:
 
 def install(folder: Path, name: str) -> None:
     version = pulumi_plugins._wanted(name)
-    executable = folder / f"resource-{name}-v{version}" / f"pulumi-resource-{name}"
-    executable.parent.mkdir(parents=True)
-    executable.touch(mode=0o755)
+    executable(folder / f"resource-{name}-v{version}" / f"pulumi-resource-{name}")
+
+
+def executable(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.touch(mode=0o755)
 
 
 def choose(home: LabHome, cache: Cache) -> dict[str, str]:
@@ -121,8 +134,11 @@ def placed(home: LabHome, name: str) -> Path:
     return (plugins / f"resource-{name}-v{version}" / f"pulumi-resource-{name}").resolve()
 
 
-def test_without_official_plugins_the_lab_has_its_own(home: LabHome, cache: Cache) -> None:
-    assert choose(home, cache) == {"kubernetes": "lab", "vault": "lab"}
+def test_without_official_plugins_the_lab_builds_one_and_has_one_of_its_own(
+    home: LabHome, cache: Cache
+) -> None:
+    assert choose(home, cache) == {"kubernetes": "built", "vault": "lab"}
+    assert placed(home, "kubernetes") == Path("/tools/bin") / BUILT
     assert placed(home, "vault") == pulumi_plugins.OWN / "pulumi-resource-vault"
     found = environment.variables(home, FakeToolbox())
     assert found["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
@@ -151,9 +167,14 @@ def test_the_persons_own_plugins_are_used(home: LabHome, cache: Cache, tmp_path:
 def test_in_a_labs_shell_its_own_plugins_are_not_taken_for_official(
     home: LabHome, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    choose(home, cache)
+    class Built(FakeToolbox):
+        def bin(self, name: str) -> Path:
+            return cache.root / "tools" / "plugin" / "bin" / name
+
+    executable(Built().bin(BUILT))
+    pulumi_plugins.choose(home, Built(), cache=cache, download=False)
     monkeypatch.setenv("PULUMI_HOME", str(home.pulumi_home))
-    assert choose(home, cache) == {"kubernetes": "lab", "vault": "lab"}
+    assert choose(home, cache) == {"kubernetes": "built", "vault": "lab"}
 
 
 def test_a_plugin_on_path_is_official(
@@ -162,20 +183,42 @@ def test_a_plugin_on_path_is_official(
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "pulumi-resource-vault").touch(mode=0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin")
-    assert choose(home, cache) == {"kubernetes": "lab", "vault": "official"}
+    assert choose(home, cache) == {"kubernetes": "built", "vault": "official"}
     assert not placed(home, "vault").exists(), "the CLI finds it on PATH"
+
+
+def test_a_plugin_says_its_true_version(home: LabHome, cache: Cache) -> None:
+    """The engine asks for the SDK's, and warns where the plugin's is lower."""
+    choose(home, cache)
+    found = {name: version for name, version, _ in environment.plugins(home)}
+    (tool,) = (tool for tool in TOOLS if tool.name == BUILT)
+    assert found["kubernetes"] == tool.version
+    built, asked = Version.of(tool.version), Version.of(pulumi_plugins._wanted("kubernetes"))
+    assert built[:3] > asked[:3]
+
+
+def test_a_plugin_on_path_is_asked_for_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    said = CHECKOUT / "lab" / "plugins" / "bin" / "pulumi-resource-vault"
+    assert said_version(said) == metadata.version("pulumi-vault")
+    executable(tmp_path / "bin" / "silent")
+    assert said_version(tmp_path / "bin" / "silent") == "of unknown version"
+    assert said_version(tmp_path / "absent") == "of unknown version"
 
 
 def test_a_refused_download_is_asked_for_once_a_day(home: LabHome, cache: Cache) -> None:
     class Refusing(FakeToolbox):
         def bin(self, name: str) -> Path:
-            asked.append(name)
+            if name == "pulumi":
+                asked.append(name)
             return Path("/usr/bin/false")
 
     asked: list[str] = []
     for _ in range(2):
         chosen = pulumi_plugins.choose(home, Refusing(), cache=cache)
-        assert [plugin.origin for plugin in chosen] == ["lab", "lab"]
+        assert [plugin.origin for plugin in chosen] == ["built", "lab"]
     assert asked == ["pulumi", "pulumi"], "both plugins, at the first time only"
 
 

@@ -93,6 +93,7 @@ def shown(console: Console) -> str:
         ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0", (7, 0, 15, "")),
         ("v3.22.0+g1234567", (3, 22, 0, "")),
         ("argocd: v3.6.1+unknown", (3, 6, 1, "")),
+        ("4.25.0-alpha.20260115033456+f47bc2d", (4, 25, 0, "alpha.20260115033456")),
         ("OpenBao v2.7.2 (9e0a0d3c), committed 2026-10-26T20:32:27Z", (2, 7, 2, "")),
     ],
 )
@@ -418,15 +419,36 @@ def test_wrapper_pins_what_the_catalogue_says(tool: Tool, source: GoModule) -> N
     wrapper = WRAPPERS / source.wrapper
     text = (wrapper / "go.mod").read_text()
     required = re.findall(rf"(?m)^\s*(?:require )?{re.escape(source.module)} (v\S+)", text)
-    assert required == [f"v{tool.version}"]
-    assert re.search(rf"(?m)^(?:tool |\t){re.escape(source.package)}$", text)
-    assert f"{source.module} v{tool.version} h1:" in (wrapper / "go.sum").read_text()
+    pinned = f"v{source.pin or tool.version}"
+    assert required == [pinned]
+    if source.package == ".":
+        assert (wrapper / "main.go").is_file()
+    else:
+        assert re.search(rf"(?m)^(?:tool |\t){re.escape(source.package)}$", text)
+    assert f"{source.module} {pinned} h1:" in (wrapper / "go.sum").read_text()
 
 
 @pytest.mark.parametrize(("tool", "source"), BUILT)
 def test_stamped_versions_are_the_pinned_one(tool: Tool, source: GoModule) -> None:
     stamped = [value for variable, value in source.stamp if variable.lower().endswith("version")]
     assert {value.lstrip("v") for value in stamped} <= {tool.version}
+
+
+@pytest.mark.parametrize(("tool", "source"), BUILT)
+def test_a_commit_that_is_pinned_is_the_one_that_the_version_names(
+    tool: Tool, source: GoModule
+) -> None:
+    if source.pin:
+        _, time, commit = source.pin.split("-")
+        assert re.fullmatch(rf"\d+\.\d+\.\d+-alpha\.{time}\+{commit[:7]}", tool.version)
+
+
+def test_pulumi_plugins_are_not_on_the_labs_path(
+    path: Path, cache: Cache, console: Console, installs: list[str]
+) -> None:
+    toolbox = ensure(["etcd", "pulumi-resource-kubernetes"], console=console, cache=cache)
+    assert toolbox.path_env() == str(toolbox.bin("etcd").parent)
+    assert toolbox.bin("pulumi-resource-kubernetes").is_file()
 
 
 @pytest.mark.parametrize("data", [data for tool in TOOLS for data in tool.data])
