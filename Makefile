@@ -50,10 +50,10 @@ schema: $(STAMP) ## write the stack file's JSON Schema and reference page anew
 unit: $(STAMP) ## unit and whole-program tests on mocks: seconds
 	@$(BIN)/pytest tests/unit tests/program -m "not plugins and not e2e"
 
-e2e: $(STAMP) tools ## the plugins and the whole fleet, against real parts in a lab of their own
-	@$(BIN)/pytest tests/plugins tests/e2e
+e2e: $(STAMP) tools ## the lab's plugin and the whole fleet, against real parts in a lab of their own
+	@$(BIN)/pytest tests/plugins tests/real tests/e2e
 
-test: check tools ## everything: lint, types, unit, whole-program, plugins and e2e
+test: check tools ## everything: lint, types, unit, whole-program, against real parts and e2e
 	@$(BIN)/pytest
 
 bench: $(STAMP) tools ## measure the lab: start, no-op, memory, idle

@@ -76,12 +76,15 @@ def run(
 
 def _become(command: list[str], variables: dict[str, str]) -> None:
     """Replace this process, so that signals and the exit code need no passing on."""
+    from lab.private_tmp import private_tmp_of_this_process
+
     sys.stdout.flush()
     sys.stderr.flush()
     found = shutil.which(command[0], path=variables["PATH"])
     if found is None:
         fail(f"no command {command[0]} in the lab's environment", 127)
-    os.execve(found, command, {**os.environ, **variables})  # noqa: S606 - the user's own command, not a shell's
+    own = {"TMPDIR": str(private_tmp_of_this_process(lab_home.home()))}
+    os.execve(found, command, {**os.environ, **variables, **own})  # noqa: S606 - the user's own command, not a shell's
 
 
 def logs(

@@ -14,6 +14,7 @@ from lab.context import CHECKOUT
 from lab.environment import variables
 from lab.errors import LabError
 from lab.home import LabHome
+from lab.private_tmp import private_tmp
 from lab.report import Reporter
 from lab.toolchain import Toolbox
 
@@ -41,18 +42,21 @@ def up(home: LabHome, toolbox: Toolbox, stacks: Sequence[str], reporter: Reporte
 def ensure_stack(home: LabHome, toolbox: Toolbox, *, stack: str, program: Path = CHECKOUT) -> None:
     """Make the stack where it is missing, and leave its file as it is in the checkout."""
     home.pulumi_state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if any(home.pulumi_state.glob(f".pulumi/stacks/*/{stack}.json*")):
+    # `pulumi stack rm` leaves a .json.bak; gzip is a setting of the backend
+    kept = (f".pulumi/stacks/*/{stack}.{ending}" for ending in ("json", "json.gz"))
+    if any(any(home.pulumi_state.glob(pattern)) for pattern in kept):
         return
     file = program / "stacks" / f"Pulumi.{stack}.yaml"
     before = file.read_bytes() if file.exists() else None
     command = [str(toolbox.bin("pulumi")), "stack", "init", stack, "--non-interactive"]
-    done = subprocess.run(
-        [*command, "--secrets-provider", "passphrase", "--no-select"],
-        cwd=program,
-        env={**os.environ, **variables(home, toolbox)},
-        capture_output=True,
-        text=True,
-    )
+    with private_tmp(home) as tmp:
+        done = subprocess.run(
+            [*command, "--secrets-provider", "passphrase", "--no-select"],
+            cwd=program,
+            env={**os.environ, **variables(home, toolbox), "TMPDIR": str(tmp)},
+            capture_output=True,
+            text=True,
+        )
     if before is not None and file.read_bytes() != before:
         file.write_bytes(before)  # the CLI writes the file anew, and loses its comments
     if done.returncode:
@@ -105,14 +109,15 @@ def _run(
 ) -> None:
     command = [str(toolbox.bin("pulumi")), "up", "--yes", "--skip-preview", "--continue-on-error"]
     command += ["--stack", stack, *(["--color", "never", "--non-interactive"] if plain else [])]
-    code = subprocess.run(
-        command,
-        cwd=CHECKOUT,
-        env={**os.environ, **variables(home, toolbox)},
-        stdin=subprocess.DEVNULL if output else None,
-        stdout=output,
-        stderr=subprocess.STDOUT if output else None,
-        check=False,
-    ).returncode
+    with private_tmp(home) as tmp:
+        code = subprocess.run(
+            command,
+            cwd=CHECKOUT,
+            env={**os.environ, **variables(home, toolbox), "TMPDIR": str(tmp)},
+            stdin=subprocess.DEVNULL if output else None,
+            stdout=output,
+            stderr=subprocess.STDOUT if output else None,
+            check=False,
+        ).returncode
     if code:
         raise LabError(f"'pulumi up' of the stack {stack} failed with exit code {code}; {where}")

@@ -1,4 +1,4 @@
-"""A small process beside each lab that stops it: after its lifetime, or when its owner is gone.
+"""A small process beside each lab that tidies up, and stops it: after its lifetime, or when its owner is gone.
 
 It is run as ``python -m lab.janitor <home>`` and reads its orders anew every few seconds.
 """
@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.home import LabHome
+from lab.private_tmp import sweep
 from lab.process_identity import birth_of, is_same
 
 PART = "janitor"
@@ -72,6 +74,7 @@ def main(root: Path) -> int:
     """Wait for the end, then stop the lab; returns the exit code."""
     while not (reason := Orders.read(orders_file(root)).due()):
         _trim_logs(root / "logs")
+        sweep(LabHome(root))
         time.sleep(_EVERY)
     sys.stderr.write(f"{time.strftime('%F %T')} the lab stops: {reason}\n")
     sys.stderr.flush()

@@ -11,6 +11,7 @@ from lab import control_plane
 from lab.errors import LabError
 from lab.home import LabHome
 from lab.lock import locked
+from lab.private_tmp import sweep
 from lab.process_identity import birth_of
 from lab.processes import Processes, end_all
 
@@ -37,6 +38,7 @@ def down(home: LabHome, *, wipe: bool = False) -> list[str]:
         _end_leftovers(processes)
         for name in own:
             processes.forget(name)
+        sweep(home)
         if wipe:
             shutil.rmtree(home.root)
     return running

@@ -19,6 +19,7 @@ from lab import (
     external_secrets,
     forge,
     janitor,
+    private_tmp,
     pulumi_plugins,
     vault,
 )
@@ -93,7 +94,8 @@ def boot(
     lab = Lab(home.create(), toolbox, reporter)
     with locked(home):
         settle(home, topology)
-        _start_janitor(lab, owner)
+        private_tmp.sweep(home)
+        start_janitor(lab, owner)
         hooks = argocd.webhooks(lab)
         _together(
             reporter,
@@ -217,7 +219,8 @@ def _choose_plugins(lab: Lab) -> None:
         lab.reporter.note(f"Pulumi plugin {plugin.name} {plugin.version}: {_WHOSE[plugin.origin]}")
 
 
-def _start_janitor(lab: Lab, owner: int | None) -> None:
+def start_janitor(lab: Lab, owner: int | None) -> None:
+    """Start what stops the lab after its lifetime, or when its owner is gone."""
     lifetime = os.environ.get("FLEET_LAB_TTL", janitor.DEFAULT_LIFETIME)
     orders = janitor.Orders.make(lifetime, owner)
     orders.write(janitor.orders_file(lab.home.root))

@@ -1,5 +1,5 @@
-"""The lab's own Pulumi resource plugins: for machines where the official ones can't be had.
+"""The lab's own Pulumi resource plugin, for Vault: for machines where the official one can't be had.
 
-They are never a user's: the program is written for the official plugins, and `lab` falls back on
-these where neither an installed plugin nor Pulumi's servers are at hand.
+It is never a user's: the program is written for the official plugin, and `lab` falls back on this
+one where neither an installed plugin nor Pulumi's servers are at hand.
 """

@@ -13,19 +13,18 @@ import contextvars
 import functools
 import os
 import select
-import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import grpc.aio
 from pulumi.provider.experimental.provider import Provider
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import ResourceProviderServicer, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2_grpc
 
 from lab.plugins.servicer import (
     DEBUG_VARIABLE,
@@ -52,10 +51,8 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# The SDK parks its register calls in the event loop's default pool until their children exist;
-# with provider I/O in that same pool, children and parents wait for each other for ever.
+# The event loop's own pool has a handful of threads on a small machine; these only wait for answers.
 _IO_POOL = ThreadPoolExecutor(max_workers=48, thread_name_prefix="provider-io")
-_SDK_POOL_THREADS = 64
 
 
 async def run_blocking(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -64,15 +61,8 @@ async def run_blocking(func: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
     return await asyncio.get_running_loop().run_in_executor(_IO_POOL, call)
 
 
-def serve(
-    provider: Provider | Callable[[str], ResourceProviderServicer],
-    *,
-    version: str,
-    args: Sequence[str],
-) -> None:
+def serve(provider: Provider, *, version: str, args: Sequence[str]) -> None:
     """Serve `provider` on a loopback port until the engine is gone; the port goes to stdout.
-
-    It is a `Provider`, or what makes a gRPC service of its own from the engine's address.
 
     `args` are the command line's, without the program's name: the engine's address, or
     `--version`, which prints `version` and returns.
@@ -90,27 +80,14 @@ def serve(
         target=_exit_with_parent, args=(os.getppid(),), name="parent-watch", daemon=True
     ).start()
     try:
-        asyncio.run(_serve(_servicer(provider, list(args), version, known.engine)))
+        asyncio.run(_serve(Servicer(list(args), version, provider, known.engine)))
     except (KeyboardInterrupt, BrokenPipeError):
         # A broken pipe is an engine that died before it read the port.
-        _end()
+        os._exit(1)
 
 
-def _servicer(
-    provider: Provider | Callable[[str], ResourceProviderServicer],
-    args: list[str],
-    version: str,
-    engine: str,
-) -> ResourceProviderServicer:
-    if isinstance(provider, Provider):
-        return Servicer(args, version, provider, engine)
-    return provider(engine)
-
-
-async def _serve(servicer: ResourceProviderServicer) -> None:
-    loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(_SDK_POOL_THREADS, "sdk"))
-    loop.set_exception_handler(_stray_failure)
+async def _serve(servicer: Servicer) -> None:
+    asyncio.get_running_loop().set_exception_handler(_stray_failure)
     server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS, interceptors=[OneLineErrors()])
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -121,7 +98,7 @@ async def _serve(servicer: ResourceProviderServicer) -> None:
 
 
 def _exit_with_parent(parent: int) -> None:
-    """Wait until `parent` is gone, then end this process and what it started."""
+    """Wait until `parent` is gone, then end this process."""
     try:
         handle = os.pidfd_open(parent)
     except (AttributeError, OSError):  # no pidfd here (macOS), or the parent is gone already
@@ -132,12 +109,6 @@ def _exit_with_parent(parent: int) -> None:
         poll.register(handle, select.POLLIN)
         while os.getppid() == parent and not poll.poll(60_000):
             pass
-    _end()
-
-
-def _end() -> NoReturn:
-    if os.getpgrp() == os.getpid():  # as Pulumi starts plugins: helpers such as `helm` go too
-        os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(1)
 
 

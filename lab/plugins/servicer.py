@@ -17,7 +17,7 @@ from google.protobuf import empty_pb2
 from pulumi.errors import InputPropertiesError, InputPropertyError
 from pulumi.provider.experimental import provider as api
 from pulumi.provider.experimental.property_value import PropertyValue
-from pulumi.provider.experimental.server import ComponentInitError, ProviderServicer
+from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime import proto
 from pulumi.runtime.proto import errors_pb2, provider_pb2, status_pb2
 
@@ -88,8 +88,6 @@ class OneLineErrors(grpc.aio.ServerInterceptor):
 
 def _status(error: Exception) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
     """Return code, message and trailing metadata for `error`."""
-    if isinstance(error, ComponentInitError) and isinstance(error.inner, Exception):
-        return _status(error.inner)
     if isinstance(error, NotImplementedError):
         return grpc.StatusCode.UNIMPLEMENTED, one_line(error), ()
     detail: Any
@@ -124,14 +122,6 @@ def _message(error: Exception) -> str:
 
 class Servicer(ProviderServicer):
     """The experimental servicer, with what it drops or gets wrong put right."""
-
-    async def Construct(self, request: proto.ConstructRequest, context: Any) -> Any:
-        """Construct a component, without the traceback that the SDK adds to an error."""
-        return await self._construct(request, context)
-
-    async def Call(self, request: proto.CallRequest, context: Any) -> Any:
-        """Call a method, without what the SDK makes of an error."""
-        return await self._call(request, context)
 
     async def DiffConfig(self, request: Any, context: Any) -> proto.DiffResponse:
         """Compare provider configurations; the SDK's own answer is malformed."""

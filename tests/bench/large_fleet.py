@@ -35,6 +35,7 @@ def main(spokes: int) -> None:
     home, toolbox = LabHome.from_environment(), ensure(console=Console(stderr=True))
     os.environ |= environment.variables(home, toolbox)
     with tempfile.TemporaryDirectory(prefix="fleet-bench-") as folder:
+        os.environ["TMPDIR"] = folder  # Pulumi's Kubernetes plugin leaves kubeconfigs in it
         project = _project(Path(folder))
         public_key = home.pki / "hub" / "sa.pub"
         try:

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from lab import deployment, environment, up, vault
 from lab.home import LabHome
+from lab.private_tmp import private_tmp
 from lab.processes import Processes
 from lab.report import Reporter
 from lab.toolchain import ensure
@@ -45,7 +46,7 @@ class FleetLab:
 
     def __init__(self, home: Path, project: Path) -> None:
         self.home = home
-        self._home = LabHome(home)
+        self._home = LabHome(home).create()
         self._owner: int | None = None
         self._toolbox = ensure(console=Console(stderr=True))
         self.project = project
@@ -93,17 +94,18 @@ class FleetLab:
         self, *command: str, cwd: Path | None = None, check: bool = True, timeout: float = 300
     ) -> Result:
         """Run a command in the project's folder; with `check`, a failure fails the test with all that was printed."""
-        done = subprocess.run(
-            command,
-            cwd=cwd or self.project,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        with private_tmp(self._home) as tmp:
+            done = subprocess.run(
+                command,
+                cwd=cwd or self.project,
+                env={**self.env, "TMPDIR": str(tmp)},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
         if check and done.returncode != 0:
             raise AssertionError(
                 f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}"

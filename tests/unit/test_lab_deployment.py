@@ -126,3 +126,41 @@ def test_making_a_stack_leaves_its_file_as_it_was(
         LabHome(tmp_path / "lab").create(), toolbox, stack="dev", program=tmp_path
     )
     assert file.read_text().startswith("# comments")
+
+
+@pytest.mark.parametrize(
+    ("kept", "made"), [("json", False), ("json.gz", False), ("json.bak", True), (None, True)]
+)
+def test_a_stack_that_is_there_is_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: str | None, made: bool
+) -> None:
+    monkeypatch.setattr(deployment, "variables", lambda *_: {"PATH": os.environ["PATH"]})
+    home = LabHome(tmp_path / "lab").create()
+    folder = home.pulumi_state / ".pulumi" / "stacks" / "fleet"
+    folder.mkdir(parents=True)
+    (folder / "dev-2.json").touch()
+    if kept:
+        (folder / f"dev.{kept}").touch()
+    toolbox = FakePulumi(tmp_path, {})
+    (tmp_path / "pulumi").write_text(f"#!/bin/sh\ntouch {tmp_path}/made\n")
+    deployment.ensure_stack(home, toolbox, stack="dev", program=tmp_path)
+    assert (tmp_path / "made").exists() is made
+
+
+def test_each_run_of_pulumi_has_a_tmpdir_that_goes_with_it(
+    deploy: Deploy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = FakePulumi.__init__
+
+    def init(self: FakePulumi, folder: Path, runs: dict[str, tuple[str, int]]) -> None:
+        before(self, folder, runs)
+        (folder / "pulumi").write_text(
+            f'#!/bin/sh\necho token > "$TMPDIR/kubeconfig"; echo "$TMPDIR" >> {folder}/seen; exit 1\n'
+        )
+
+    monkeypatch.setattr(FakePulumi, "__init__", init)
+    deploy({"staging": (BAD, 1), "production": (BAD, 1)})
+    seen = (tmp_path / "seen").read_text().split()
+    assert len(set(seen)) == 2
+    assert not any(Path(folder).exists() for folder in seen)
+    assert all(Path(folder).parent == tmp_path / "lab" / "tmp" for folder in seen)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugins.kubernetes.conftest import CHECKOUT, ControlPlane, Project
-
-pytestmark = pytest.mark.plugins
+from lab.context import CHECKOUT
+from tests.real.conftest import Cluster, Project
 
 # `hub` answers always; `spoke` is the same API server at an address where, for a while, nobody answers.
 PROGRAM = f"""
@@ -39,10 +38,10 @@ ON_SPOKE = ["plain", "group", "chart"]
 
 
 @pytest.fixture
-def stack(project: Project, plane: ControlPlane) -> Project:
-    kubeconfig = plane.kubeconfig.read_text()
+def stack(project: Project, cluster: Cluster) -> Project:
+    kubeconfig = cluster.kubeconfig
     (project.folder / "alive").write_text(kubeconfig)
-    (project.folder / "dead").write_text(kubeconfig.replace(f":{plane.port}", ":9"))
+    (project.folder / "dead").write_text(kubeconfig.replace(f":{cluster.port}", ":9"))
     (project.folder / "chart/templates").mkdir(parents=True)
     (project.folder / "chart/Chart.yaml").write_text("{apiVersion: v2, name: tiny, version: 0.1.0}")
     (project.folder / "chart/templates/all.yaml").write_text(CHART)
@@ -50,8 +49,8 @@ def stack(project: Project, plane: ControlPlane) -> Project:
     return project
 
 
-def _values(plane: ControlPlane, *names: str) -> dict[str, str]:
-    return {name: plane.get("configmap", f"quarantine-{name}")["data"]["a"] for name in names}
+def _values(cluster: Cluster, *names: str) -> dict[str, str]:
+    return {name: cluster.get("configmap", f"quarantine-{name}")["data"]["a"] for name in names}
 
 
 def _providers(project: Project) -> dict[str, str]:
@@ -63,7 +62,7 @@ def _providers(project: Project) -> dict[str, str]:
     }
 
 
-def test_a_dead_cluster_in_quarantine(stack: Project, plane: ControlPlane) -> None:
+def test_a_dead_cluster_in_quarantine(stack: Project, cluster: Cluster) -> None:
     stack.up()
     before = stack.resources()
     providers = _providers(stack)
@@ -78,22 +77,22 @@ def test_a_dead_cluster_in_quarantine(stack: Project, plane: ControlPlane) -> No
 
     changed = stack.up(A="2", **quarantine)
     assert "skipUpdateUnreachable flag is set to true, skipping" in changed
-    assert _values(plane, *ON_SPOKE) == dict.fromkeys(ON_SPOKE, "1")
-    assert _values(plane, "elsewhere") == {"elsewhere": "2"}, "all others converge"
+    assert _values(cluster, *ON_SPOKE) == dict.fromkeys(ON_SPOKE, "1")
+    assert _values(cluster, "elsewhere") == {"elsewhere": "2"}, "all others converge"
     stack.pulumi("preview", "--expect-no-changes", A="2", **quarantine)
     stack.pulumi("refresh", "--yes", "--skip-preview", "--run-program", A="2", **quarantine)
     assert stack.resources().keys() == before.keys()
 
     answered = stack.up(A="2", QUARANTINE="1", RENDERED="1")
     assert "skipping" not in answered
-    assert _values(plane, *ON_SPOKE) == dict.fromkeys(ON_SPOKE, "2"), "made up for"
+    assert _values(cluster, *ON_SPOKE) == dict.fromkeys(ON_SPOKE, "2"), "made up for"
     stack.up(A="3")
-    assert _values(plane, *ON_SPOKE) == dict.fromkeys(ON_SPOKE, "3")
+    assert _values(cluster, *ON_SPOKE) == dict.fromkeys(ON_SPOKE, "3")
     stack.pulumi("preview", "--expect-no-changes", A="3")
     stack.destroy()
 
 
-def test_a_dead_cluster_without_quarantine(stack: Project, plane: ControlPlane) -> None:
+def test_a_dead_cluster_without_quarantine(stack: Project, cluster: Cluster) -> None:
     stack.up()
     aborted = stack.up("--continue-on-error", ok=False, cut_off=True, DEAD="1", A="2")
     assert "configured Kubernetes cluster is unreachable" in aborted
@@ -101,12 +100,12 @@ def test_a_dead_cluster_without_quarantine(stack: Project, plane: ControlPlane) 
 
     failed = stack.up("--continue-on-error", ok=False, DEAD="1", A="2", RENDERED="1")
     assert "configured Kubernetes cluster is unreachable" in failed
-    assert _values(plane, *ON_SPOKE, "elsewhere") == {
+    assert _values(cluster, *ON_SPOKE, "elsewhere") == {
         **dict.fromkeys(ON_SPOKE, "1"),
         "elsewhere": "2",
     }, "taken apart elsewhere, only its own objects fail"
     stack.up(A="2")
-    assert _values(plane, *ON_SPOKE) == dict.fromkeys(ON_SPOKE, "2")
+    assert _values(cluster, *ON_SPOKE) == dict.fromkeys(ON_SPOKE, "2")
     stack.destroy()
 
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 import stacks
+from lab.context import CHECKOUT
 from stacks import external_secrets_rights, identity, rights
-from tests.plugins.kubernetes.conftest import CHECKOUT, ControlPlane
-
-pytestmark = pytest.mark.plugins
+from tests.real.conftest import Cluster
 
 MANAGER = f"--as=system:serviceaccount:{rights.NAMESPACE}:{rights.ACCOUNT}"
 API = "rbac.authorization.k8s.io/v1"
 
 
-def _give(plane: ControlPlane, **spoke: Any) -> list[dict[str, Any]]:
+def _give(cluster: Cluster, **spoke: Any) -> list[dict[str, Any]]:
     """Give the manager its rights; what Argo CD would deliver of External Secrets' own."""
     block = {"name": "prod-1", "environment": "production", "region": "eu-west-1", **spoke}
     fleet = stacks.Fleet.model_validate(
@@ -31,7 +28,7 @@ def _give(plane: ControlPlane, **spoke: Any) -> list[dict[str, Any]]:
     )
     one = fleet.spokes[0]
     _apply(
-        plane,
+        cluster,
         {
             "apiVersion": API,
             "kind": "ClusterRole",
@@ -54,31 +51,31 @@ def _give(plane: ControlPlane, **spoke: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _apply(plane: ControlPlane, *objects: dict[str, Any], user: str = "") -> str:
+def _apply(cluster: Cluster, *objects: dict[str, Any], user: str = "") -> str:
     listed = {"apiVersion": "v1", "kind": "List", "items": [*objects]}
     command = ["apply", "--server-side", "--force-conflicts", "-f", "-", *([user] if user else [])]
-    return plane.kubectl(*command, stdin=json.dumps(listed), check=not user)
+    return cluster.kubectl(*command, stdin=json.dumps(listed), check=not user)
 
 
-def test_it_hands_out_what_it_has_and_no_more(plane: ControlPlane) -> None:
-    mine = _give(plane)
+def test_it_hands_out_what_it_has_and_no_more(cluster: Cluster) -> None:
+    mine = _give(cluster)
     folder = CHECKOUT / "lab/gitops-config/base"
     for path in ("namespaces/namespaces.yaml", "rbac/read-only-role.yaml", "rbac/platform-binding.yaml",
                  "rbac/team-bindings.yaml"):  # fmt: skip
-        plane.kubectl("apply", "--server-side", MANAGER, "-f", str(folder / path))
+        cluster.kubectl("apply", "--server-side", MANAGER, "-f", str(folder / path))
     for one in mine:
-        assert not _apply(plane, one, user=MANAGER), one["metadata"]["name"]
-    plane.kubectl("get", "pods", "-A", MANAGER)
-    assert plane.kubectl("auth", "can-i", "get", "secrets", MANAGER, check=False).strip() == "no"
+        assert not _apply(cluster, one, user=MANAGER), one["metadata"]["name"]
+    cluster.kubectl("get", "pods", "-A", MANAGER)
+    assert cluster.kubectl("auth", "can-i", "get", "secrets", MANAGER, check=False).strip() == "no"
 
 
-def test_it_delivers_external_secrets_and_nothing_stronger(plane: ControlPlane) -> None:
-    for one in _give(plane, delivery="argocd"):
-        applied = _apply(plane, one, user=MANAGER)
+def test_it_delivers_external_secrets_and_nothing_stronger(cluster: Cluster) -> None:
+    for one in _give(cluster, delivery="argocd"):
+        applied = _apply(cluster, one, user=MANAGER)
         assert "serverside-applied" in applied, one["metadata"]["name"]
     everything = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
     strong = {"apiVersion": API, "kind": "ClusterRole", "metadata": {"name": "strong"}}
-    assert not _apply(plane, {**strong, "rules": everything}, user=MANAGER)
+    assert not _apply(cluster, {**strong, "rules": everything}, user=MANAGER)
     admin = {
         "apiVersion": API,
         "kind": "ClusterRoleBinding",
@@ -86,4 +83,4 @@ def test_it_delivers_external_secrets_and_nothing_stronger(plane: ControlPlane) 
         "roleRef": {"apiGroup": API[:-3], "kind": "ClusterRole", "name": "cluster-admin"},
         "subjects": [{"apiGroup": API[:-3], "kind": "Group", "name": "anybody"}],
     }
-    assert not _apply(plane, admin, user=MANAGER)
+    assert not _apply(cluster, admin, user=MANAGER)
