@@ -14,7 +14,8 @@ try:
     hub_access = kubeconfig.access(fleet.hub.context)
     reach = stacks.reach(fleet, kubeconfig)
     argocd_manifest = manifests.read(fleet.argocd.manifest)
-    eso_manifest = manifests.read(getattr(fleet.external_secrets, "manifests", None))
+    eso = fleet.external_secrets
+    eso_manifest = manifests.read(eso and (eso.manifests or eso.crds))
     preflight.require_vault(fleet.vault, stack)
     warnings = preflight.require_hub(fleet, stack, kubeconfig, preview=pulumi.runtime.is_dry_run())
 except (stacks.StackError, stacks.KubeconfigError, manifests.ManifestError) as error:
@@ -32,7 +33,11 @@ if fleet.owns_hub:
     argocd = components.ArgoCD(
         "argocd",
         components.ArgoCDArgs(
-            fleet=fleet, stack=stack, manifest=argocd_manifest, namespace=hub.namespace
+            fleet=fleet,
+            stack=stack,
+            access=hub_access,
+            manifest=argocd_manifest,
+            namespace=hub.namespace,
         ),
         on_hub,
     )

@@ -11,7 +11,9 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.yaml.v2 import ConfigGroup
 
 import stacks
+from components import crds
 from components.manifests import Manifest, ManifestError
+from stacks.desired import crds as desired_crds
 from stacks.contract import STACK_LABEL
 from stacks.sets import PROJECT
 from stacks.spoke import IN_CLUSTER_SERVER
@@ -30,10 +32,13 @@ _CLUSTER_SCOPED = {
 
 @dataclass(frozen=True, kw_only=True)
 class ArgoCDArgs:
-    """The fleet, whose stack it is, the install manifest as objects, and the namespace it goes into once there."""
+    """The fleet, whose stack it is, the way to the hub, the install manifest as objects, and the namespace it goes into
+    once there.
+    """
 
     fleet: stacks.Fleet
     stack: str
+    access: stacks.ClusterAccess
     manifest: Sequence[Manifest]
     namespace: pulumi.Input[str]
 
@@ -41,12 +46,12 @@ class ArgoCDArgs:
 class ArgoCD(pulumi.ComponentResource):
     """Argo CD from its own install manifest, with the `default` AppProject emptied, and the AppProject `platform`.
 
-    The CRDs outlive the stack (`retain_on_delete`): deleting them would delete every Application, and with them,
-    where finalizers say so, the workloads. Does not set up ingress, SSO or notifications.
+    The CRDs outlive the stack: deleting them would delete every Application, and with them, where finalizers say so,
+    the workloads. Does not set up ingress, SSO or notifications.
     """
 
-    crds: ConfigGroup
-    """Argo CD's CRDs: what other AppProjects depend on."""
+    crds: kubernetes.core.v1.ConfigMap
+    """The record of Argo CD's CRDs: what other AppProjects depend on."""
 
     project: kubernetes.apiextensions.CustomResource
     """The AppProject `platform`: what ApplicationSets depend on."""
@@ -60,14 +65,16 @@ class ArgoCD(pulumi.ComponentResource):
             manifest = sharded(args.manifest, settings.controller_replicas)
         except ManifestError as error:
             raise pulumi.RunError(str(error)) from None
-        crds = [one for one in manifest if one["kind"] == "CustomResourceDefinition"]
-        rest = [one for one in manifest if one["kind"] != "CustomResourceDefinition"]
+        rest = [one for one in manifest if one["kind"] != desired_crds.KIND]
         config = {**default_config(args.fleet), **settings.config}
         labels = {STACK_LABEL: args.stack}
-        self.crds = ConfigGroup(
+        self.crds = crds.record(
             f"{name}-crds",
-            objs=crds,
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+            "argocd-crds",
+            desired_crds.of(manifest),
+            args.access,
+            args.namespace,
+            pulumi.ResourceOptions(parent=self),
         )
         # Argo CD makes the `default` project at its first start, open to everything; being first keeps it shut.
         default_project = kubernetes.apiextensions.CustomResource(

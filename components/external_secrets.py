@@ -12,25 +12,27 @@ from pulumi_kubernetes.helm.v4 import Chart, RepositoryOptsArgs
 from pulumi_kubernetes.yaml.v2 import ConfigGroup
 
 import stacks
+from components import crds
+from stacks.desired import crds as desired_crds
 from components.manifests import Manifest
 from components.providers import rendered_by
 from stacks import external_secrets_rights, external_secrets_values, identity
 from stacks.identity import Identity
-
-CRD = "CustomResourceDefinition"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExternalSecretsArgs:
     """The fleet, who the cluster is to Vault, and how External Secrets gets there.
 
-    `manifest` holds the objects of `externalSecrets.manifests`, where the stack has those. Without `install` only the
+    `manifest` holds the objects of `externalSecrets.manifests` or `externalSecrets.crds`, where the stack has those.
+    `access` leads to the cluster, where Pulumi installs something there. Without `install` only the
     stores are made. `renderer` is the hub's provider where the cluster is in quarantine, else None: see
     `providers.rendered_by`.
     """
 
     fleet: stacks.Fleet
     identity: Identity
+    access: stacks.ClusterAccess | None
     renderer: kubernetes.Provider | None
     manifest: Sequence[Manifest] = ()
     install: bool = True
@@ -92,15 +94,19 @@ class ExternalSecrets(pulumi.ComponentResource):
     def _installation(self, name: str, before: list[pulumi.Resource]) -> pulumi.Resource:
         """External Secrets itself, once its CRDs are there."""
         settings = self._settings
+        if found := desired_crds.of(self._args.manifest):
+            assert self._args.access, "what installs has a way there"
+            opts = pulumi.ResourceOptions(parent=self, depends_on=[*before])
+            record = crds.record(
+                f"{name}-external-secrets-crds",
+                "external-secrets-crds",
+                found, self._args.access, settings.namespace, opts)
+            before = [*before, record]
         if settings.manifests:
-            crds = [one for one in self._args.manifest if one["kind"] == CRD]
             rest = [one for one in self._args.manifest if not self._made_already(one)]
-            installed = [*before, *([self._crds(name, objs=crds)] if crds else [])]
             return ConfigGroup(
-                f"{name}-external-secrets", objs=rest, opts=self._by_plugin(depends_on=installed)
+                f"{name}-external-secrets", objs=rest, opts=self._by_plugin(depends_on=before)
             )
-        if settings.crds:
-            before = [*before, self._crds(name, files=[settings.crds])]
         assert settings.chart, "loading a stack file requires chart, manifests or installed"
         return Chart(
             f"{name}-external-secrets",
@@ -113,14 +119,9 @@ class ExternalSecrets(pulumi.ComponentResource):
             opts=self._by_plugin(depends_on=before),
         )
 
-    def _crds(self, name: str, **source: Any) -> ConfigGroup:
-        return ConfigGroup(
-            f"{name}-external-secrets-crds", **source, opts=self._by_plugin(retain_on_delete=True)
-        )
-
     def _made_already(self, one: Manifest) -> bool:
         name: str = one["metadata"].get("name", "")
-        return one["kind"] == CRD or (one["kind"], name) == ("Namespace", self._settings.namespace)
+        return one["kind"] == desired_crds.KIND or (one["kind"], name) == ("Namespace", self._settings.namespace)
 
     def _by_plugin(self, **options: Any) -> pulumi.ResourceOptions:
         """Options of what the plugin works out and registers itself, object by object."""

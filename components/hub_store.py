@@ -41,7 +41,9 @@ def hub_store(
     )
     store = ExternalSecrets(
         identity.HUB,
-        ExternalSecretsArgs(fleet=fleet, identity=who, manifest=manifest, renderer=None),
+        ExternalSecretsArgs(
+            fleet=fleet, identity=who, access=hub.access, manifest=manifest, renderer=None
+        ),
         pulumi.ResourceOptions(providers=[hub.provider], depends_on=[in_vault]),
     )
     return [in_vault, store]

@@ -86,6 +86,7 @@ class _Onboarding:
                 ExternalSecretsArgs(
                     fleet=self.args.fleet,
                     identity=who,
+                    access=reach.access,
                     manifest=self.args.manifest,
                     # Else the plugin, asked to take a chart apart for a dead cluster, would end the whole run.
                     renderer=self.args.hub.provider

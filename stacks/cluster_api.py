@@ -20,7 +20,7 @@ from kubernetes.config import ConfigException
 from kubernetes.config.kube_config import KubeConfigLoader
 from urllib3 import exceptions as urllib3_errors
 
-from stacks.kubeconfig import Kubeconfig, KubeconfigError
+from stacks.kubeconfig import ClusterAccess, Kubeconfig, KubeconfigError
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -43,6 +43,11 @@ class ClusterAPI:
         self._kubeconfig = kubeconfig
         self._context = context
         self._client: ApiClient | None = None
+
+    @classmethod
+    def of(cls, access: ClusterAccess) -> ClusterAPI:
+        """The cluster that `access` leads to, with that very credential."""
+        return cls(Kubeconfig.of(access.kubeconfig), access.context)
 
     def text(self, path: str) -> str:
         """The body of GET `path`. Raises Unreachable, NotFound for a 404."""

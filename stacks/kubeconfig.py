@@ -95,6 +95,16 @@ class Kubeconfig:
                     entries.setdefault(name, _beside(path, body))
         return cls(source, **found)
 
+    @classmethod
+    def of(cls, text: str) -> Kubeconfig:
+        """The contexts of the kubeconfig `text`, as `ClusterAccess` has one."""
+        document = yaml.load(text, Loader=LOADER)  # noqa: S506 - LOADER is a safe one
+        found = {
+            section: {one["name"]: one[section.removesuffix("s")] for one in document[section]}
+            for section in ("contexts", "clusters", "users")
+        }
+        return cls("its kubeconfig", **found)
+
     def access(self, context: str) -> ClusterAccess:
         """How to reach the cluster of `context`.
 

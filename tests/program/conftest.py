@@ -71,6 +71,12 @@ kind: ConfigMap
 metadata: {name: argocd-cm}
 """
 
+EXTERNAL_SECRETS_CRDS = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: externalsecrets.external-secrets.io}
+"""
+
 
 @dataclass(frozen=True)
 class Registered:
@@ -119,15 +125,20 @@ class _Cloud(mocks.Mocks):
         raise AssertionError(f"the program calls no provider function, yet called {args.token}")
 
 
-class _Transforms:
-    """Stands in for the server by which the engine calls a program's transforms, which the mocks don't have."""
+class _Callbacks:
+    """Stands in for the server by which the engine calls a program's transforms and hooks: the mocks have none."""
 
     def __init__(self) -> None:
         self.known: list[pulumi.ResourceTransform] = []
+        self.hooks: dict[str, pulumi.ResourceHook] = {}
 
     def register_transform(self, transform: pulumi.ResourceTransform) -> callback_pb2.Callback:
         self.known.append(transform)
         return callback_pb2.Callback(token=str(len(self.known) - 1), target="tests")
+
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        assert hook.name not in self.hooks, "the engine knows a hook by its name"
+        self.hooks[hook.name] = hook
 
     def provider(self, request: Any) -> str | None:
         """The name of the provider that the transforms of a request choose, if any does."""
@@ -145,12 +156,12 @@ class _Recorder(mocks.MockMonitor):
     def __init__(self) -> None:
         super().__init__(_Cloud())
         self.seen: list[Registered] = []
-        self.transforms = _Transforms()
+        self.callbacks = _Callbacks()
 
     def RegisterResource(self, request: Any) -> Any:
         inputs = rpc.deserialize_properties(request.object)
         own = _provider_name(request.provider or dict(request.providers).get("kubernetes", ""))
-        maker = self.transforms.provider(request) or own
+        maker = self.callbacks.provider(request) or own
         one = Registered(request.type, request.name, _plain(inputs), request, maker)
         # The mocks make the stack's own resource once, for the first run of all.
         if one.type != "pulumi:pulumi:Stack":
@@ -178,6 +189,8 @@ class Run:
 
     resources: list[Registered]
     outputs: dict[str, Any]
+    hooks: dict[str, pulumi.ResourceHook]
+    """What the engine is to call before it makes or changes something, by name."""
 
     def of(self, type_: str) -> list[Registered]:
         """Those whose type ends in `type_`."""
@@ -271,13 +284,14 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
     Nothing is asked of a cluster: the live hub says nothing against the stack, and no spoke is silent.
     """
     (tmp_path / "install.yaml").write_text(INSTALL_MANIFEST)
+    (tmp_path / "crds.yaml").write_text(EXTERNAL_SECRETS_CRDS)
     for key, value in {
         "KUBECONFIG": tmp_path / "kubeconfig",
         "VAULT_ADDR": "https://127.0.0.1:8200",
         "VAULT_CACERT": pem_files / "ca.crt",
         "FLEET_ARGOCD_MANIFEST": tmp_path / "install.yaml",
         "FLEET_GITOPS_REPO": "http://127.0.0.1:3000/platform/gitops-config.git",
-        "FLEET_EXTERNAL_SECRETS_CRDS": "crds.yaml",
+        "FLEET_EXTERNAL_SECRETS_CRDS": tmp_path / "crds.yaml",
         "FLEET_EXTERNAL_SECRETS_CHART": "chart",
         "FLEET_EXTERNAL_SECRETS_VERSION": "0.19.2",
         "FLEET_CHART_REPO": "https://127.0.0.1:3001/charts",
@@ -296,10 +310,10 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
         (tmp_path / "kubeconfig").write_text(kubeconfig(users or {}))
         recorder = _Recorder()
 
-        async def transforms() -> _Transforms:
-            return recorder.transforms
+        async def callbacks() -> _Callbacks:
+            return recorder.callbacks
 
-        monkeypatch.setattr(resource, "_get_callbacks", transforms)
+        monkeypatch.setattr(resource, "_get_callbacks", callbacks)
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         mocks.set_mocks(
@@ -323,6 +337,6 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
             program()
         finally:
             loop.close()
-        return Run(recorder.seen, outputs)
+        return Run(recorder.seen, outputs, recorder.callbacks.hooks)
 
     return run

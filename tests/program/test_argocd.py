@@ -21,9 +21,9 @@ def test_argocd_is_placed_and_configured(run_program: RunProgram) -> None:
     config = example("lab")
     config["fleet:argocd"]["namespace"] = "argo"
     run = run_program("lab", config)
-    crds = run.one("yaml/v2:ConfigGroup", "argocd-crds")
-    assert [one["kind"] for one in crds.inputs["objs"]] == ["CustomResourceDefinition"]
-    assert crds.request.retainOnDelete, "deleting the CRDs would delete every Application"
+    crds = run.object("ConfigMap", "argocd-crds", "hub")
+    assert list(crds.inputs["data"]) == ["applications.argoproj.io"]
+    assert crds.inputs["metadata"]["namespace"] == "argo"
     by_kind = objects_of(run)
     assert by_kind["ServiceAccount"]["metadata"]["namespace"] == "argo"
     assert "namespace" not in by_kind["ClusterRoleBinding"]["metadata"]

@@ -31,10 +31,7 @@ def test_charts_and_manifests_are_worked_out_by_the_hub(run_program: RunProgram)
     spoke_of(config, SPOKE)["quarantine"] = "API server lost"
     run = run_program("production", config)
     remote = [one for one in run.resources if one.request.remote and one.name.startswith(SPOKE)]
-    assert {one.type for one in remote} == {
-        "kubernetes:helm.sh/v4:Chart",
-        "kubernetes:yaml/v2:ConfigGroup",
-    }
+    assert {one.type for one in remote} == {"kubernetes:helm.sh/v4:Chart"}
     for one in remote:
         assert one.maker == "hub", "the plugin works out nothing for a cluster that is down"
         assert one.providers == {SPOKE}

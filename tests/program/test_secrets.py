@@ -61,11 +61,8 @@ def test_the_store_of_each_spoke(run_program: RunProgram) -> None:
         vault = store_of(run, spoke)["provider"]["vault"]
         assert vault["version"] == "v2"
         assert vault["auth"]["jwt"]["path"] == f"jwt-{spoke}"
-        crds = run.one("yaml/v2:ConfigGroup", f"{spoke}-external-secrets-crds")
-        assert crds.request.retainOnDelete, (
-            "deleting the CRDs would delete the Secrets of workloads"
-        )
-        assert spoke in crds.providers
+        crds = run.object("ConfigMap", "external-secrets-crds", spoke)
+        assert list(crds.inputs["data"]) == ["externalsecrets.external-secrets.io"]
 
 
 def test_external_secrets_takes_tokens_of_its_own_account_only(run_program: RunProgram) -> None:
@@ -240,12 +237,9 @@ def test_external_secrets_from_manifests(run_program: RunProgram, tmp_path: Path
     config["fleet:externalSecrets"] = {"manifests": str(tmp_path / "external-secrets.yaml")}
     run = run_program("dev", config)
     assert not run.of(":Chart")
-    crds, rest = (
-        run.one(":ConfigGroup", "dev-external-secrets-crds"),
-        run.one(":ConfigGroup", "dev-external-secrets"),
-    )
-    assert [one["kind"] for one in crds.inputs["objs"]] == ["CustomResourceDefinition"]
-    assert crds.request.retainOnDelete
+    crds = run.object("ConfigMap", "external-secrets-crds", "dev")
+    assert list(crds.inputs["data"]) == ["externalsecrets.external-secrets.io"]
+    rest = run.one(":ConfigGroup", "dev-external-secrets")
     assert not rest.request.retainOnDelete
     assert [one["kind"] for one in rest.inputs["objs"]] == ["Deployment"]
     assert len([one for one in run.of(":Namespace") if "dev" in one.providers]) == 1

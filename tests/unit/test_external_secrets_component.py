@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
-from pulumi.runtime import mocks, rpc
+from pulumi.runtime import mocks, resource, rpc
 
 import stacks
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
@@ -27,6 +27,7 @@ ROLES = {
     "spoke-fleet-external-secrets-view",
     "spoke-fleet-external-secrets-edit",
 }
+ACCESS = stacks.ClusterAccess("spoke", "https://spoke.example.com", "", "a kubeconfig")
 Made = dict[tuple[str, str], Any]
 
 
@@ -50,8 +51,17 @@ class _Recorder(mocks.MockMonitor):
         return super().RegisterResource(request)
 
 
+class _NoHooks:
+    def register_resource_hook(self, hook: pulumi.ResourceHook) -> None:
+        """The engine would be told."""
+
+
+async def _no_hooks() -> _NoHooks:
+    return _NoHooks()
+
+
 @pytest.fixture
-def make() -> Callable[..., Made]:
+def make(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Made]:
     def run(
         external_secrets: dict[str, Any],
         *,
@@ -73,6 +83,8 @@ def make() -> Callable[..., Made]:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         mocks.set_mocks(recorder.mocks, monitor=recorder)
+        # The mocks know no hooks; tests/program shows what they do.
+        monkeypatch.setattr(resource, "_get_callbacks", _no_hooks)
 
         @pulumi.runtime.test
         def program() -> None:
@@ -84,6 +96,7 @@ def make() -> Callable[..., Made]:
                 ExternalSecretsArgs(
                     fleet=fleet,
                     identity=identity.of_spoke(fleet, fleet.spokes[0]),
+                    access=ACCESS,
                     renderer=hub if quarantine else None,
                     **args,
                 ),
@@ -110,14 +123,13 @@ def _depends_on(request: Any) -> set[str]:
 
 def test_a_chart_of_a_repository_waits_for_its_crds_and_rights(make: Callable[..., Made]) -> None:
     repo = "https://charts.external-secrets.io"
-    made = make({"chart": "external-secrets", "repo": repo, "version": "0.19.2", "crds": "c.yaml"})
+    made = make({"chart": "external-secrets", "repo": repo, "version": "0.19.2", "crds": "c.yaml"}, manifest=[CRD])
     chart = made[("Chart", "spoke-external-secrets")]
     assert _inputs(chart)["repositoryOpts"]["repo"] == repo
     assert _inputs(chart)["version"] == "0.19.2"
     assert _inputs(chart)["values"]["rbac"] == {"create": False}
     assert _inputs(chart)["values"]["installCRDs"] is False
-    crds = made[("ConfigGroup", "spoke-external-secrets-crds")]
-    assert crds.retainOnDelete, "deleting the CRDs would delete the Secrets of workloads"
+    assert ("ConfigMap", "spoke-external-secrets-crds") in made
     assert not chart.retainOnDelete
     assert {name for kind, name in made if kind in ("ClusterRole", "Role")} == ROLES
     namespace = "spoke-external-secrets-namespace"
@@ -127,9 +139,8 @@ def test_a_chart_of_a_repository_waits_for_its_crds_and_rights(make: Callable[..
 
 def test_manifests_are_parted_from_their_crds(make: Callable[..., Made]) -> None:
     made = make({"manifests": "eso.yaml"}, manifest=MANIFEST)
-    crds = made[("ConfigGroup", "spoke-external-secrets-crds")]
-    assert crds.retainOnDelete
-    assert [one["kind"] for one in _inputs(crds)["objs"]] == ["CustomResourceDefinition"]
+    crds = made[("ConfigMap", "spoke-external-secrets-crds")]
+    assert list(_inputs(crds)["data"]) == ["externalsecrets"]
     rest = made[("ConfigGroup", "spoke-external-secrets")]
     # The namespace is made already.
     assert [one["kind"] for one in _inputs(rest)["objs"]] == ["Deployment"]
@@ -162,7 +173,7 @@ def test_it_takes_over_from_the_component_that_it_was_part_of(make: Callable[...
 def test_in_quarantine_the_hub_takes_charts_apart_and_nothing_less_is_registered(
     make: Callable[..., Made], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = make({"chart": "chart", "crds": "crds.yaml"})
+    usual = make({"chart": "chart", "crds": "crds.yaml"}, manifest=[CRD])
     renderers = []
 
     # The real one uses a transform, and mocks know none; tests/plugins/kubernetes shows it at work.
@@ -171,6 +182,6 @@ def test_in_quarantine_the_hub_takes_charts_apart_and_nothing_less_is_registered
         return pulumi.ResourceOptions(parent=parent)
 
     monkeypatch.setattr("components.external_secrets.rendered_by", rendered_by)
-    quarantined = make({"chart": "chart", "crds": "crds.yaml"}, quarantine=True)
+    quarantined = make({"chart": "chart", "crds": "crds.yaml"}, manifest=[CRD], quarantine=True)
     assert usual.keys() == quarantined.keys(), "what is not registered would be deleted"
-    assert renderers == ["hub", "hub"], "the CRDs and the chart"
+    assert renderers == ["hub"], "the chart"

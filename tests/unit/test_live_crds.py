@@ -1,0 +1,105 @@
+"""CRDs applied to a cluster: whose they are, in which order, and what is said when it can't be done."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from live.crds import MANAGER, CrdError, apply
+from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
+
+PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
+
+
+class _Cluster(ClusterAPI):
+    """A cluster with CRDs by name, each with the field managers that made it."""
+
+    def __init__(self, **crds: str) -> None:
+        self.crds = {name.replace("_", "."): manager for name, manager in crds.items()}
+        self.applied: list[str] = []
+        self.established = True
+        self._lock = threading.Lock()
+
+    def version(self) -> str:
+        return "v1.36.3"
+
+    def json(self, path: str) -> Any:
+        name = path.removeprefix(PATH)
+        if name not in self.crds:
+            raise NotFound(f"{path}: not found")
+        managed = [
+            {"manager": self.crds[name]},
+            {"manager": "kube-apiserver", "subresource": "status"},
+        ]
+        conditions = [{"type": "Established", "status": str(self.established)}]
+        return {
+            "metadata": {"name": name, "managedFields": managed},
+            "status": {"conditions": conditions},
+        }
+
+    def apply(
+        self, path: str, document: dict[str, Any], *, manager: str, dry_run: bool = False
+    ) -> None:
+        with self._lock:
+            self.applied.append(document["metadata"]["name"])
+            self.crds[path.removeprefix(PATH)] = manager
+
+
+def _crds(*names: str) -> list[dict[str, Any]]:
+    return [
+        {"kind": "CustomResourceDefinition", "metadata": {"name": name}, "spec": {}}
+        for name in names
+    ]
+
+
+def test_what_is_missing_is_made() -> None:
+    cluster = _Cluster()
+    apply(cluster, _crds("stores.example.com", "secrets.example.com"))
+    assert cluster.crds == {"stores.example.com": MANAGER, "secrets.example.com": MANAGER}
+
+
+@pytest.mark.parametrize("manager", [MANAGER, "pulumi-kubernetes-1a2b3c4d"])
+def test_what_fleet_made_is_brought_up_to_date(manager: str) -> None:
+    cluster = _Cluster(stores_example_com=manager)
+    apply(cluster, _crds("stores.example.com"))
+    assert cluster.applied == ["stores.example.com"]
+
+
+def test_what_others_made_is_refused_before_anything_is_applied() -> None:
+    cluster = _Cluster(stores_example_com="helm")
+    with pytest.raises(CrdError, match=r"stores\.example\.com \(helm\).*installed: true"):
+        apply(cluster, _crds("secrets.example.com", "stores.example.com"))
+    assert not cluster.applied
+
+
+def test_what_others_made_is_taken_over_when_asked_for() -> None:
+    cluster = _Cluster(stores_example_com="helm")
+    apply(cluster, _crds("stores.example.com"), take_over=True)
+    assert cluster.crds == {"stores.example.com": MANAGER}
+
+
+def test_many_are_counted() -> None:
+    names = [f"kind-{index}.example.com" for index in range(9)]
+    cluster = _Cluster()
+    cluster.crds = dict.fromkeys(names, "kubectl")
+    with pytest.raises(CrdError, match="and 6 more"):
+        apply(cluster, _crds(*names))
+
+
+def test_a_cluster_that_refuses_is_named_by_its_reason() -> None:
+    class Refusing(_Cluster):
+        def apply(self, *args: Any, **kwargs: Any) -> None:
+            raise Unreachable("403 forbidden")
+
+    with pytest.raises(CrdError, match="can't be applied: 403 forbidden"):
+        apply(Refusing(), _crds("stores.example.com"))
+
+
+def test_what_is_not_served_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("live.crds.ESTABLISHED_SECONDS", 0.3)
+    cluster = _Cluster()
+    cluster.established = False
+    with pytest.raises(CrdError, match=r"stores\.example\.com: applied, but not served after"):
+        apply(cluster, _crds("stores.example.com"))
