@@ -59,7 +59,15 @@ def _ask(api: ClusterAPI, pending: Pending) -> Live:
 
 
 def pulumi_manager(item: dict[str, Any]) -> str:
-    """The field manager under which Pulumi applied an object; empty where it didn't."""
+    """The field manager under which Pulumi last applied an object; empty where it didn't.
+
+    There may be several: the official plugin makes up a name whenever it creates, and before 4.29 it also "creates"
+    what an earlier killed run has made already.
+    """
     entries = (item.get("metadata") or {}).get("managedFields") or ()
-    names = [str(entry.get("manager", "")) for entry in entries]
-    return next((name for name in names if name.startswith(FIELD_MANAGER)), "")
+    names = {
+        str(entry.get("time", "")): str(entry["manager"])
+        for entry in entries
+        if str(entry.get("manager", "")).startswith(FIELD_MANAGER)
+    }
+    return names[max(names)] if names else ""

@@ -7,6 +7,9 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,9 +96,11 @@ class PulumiStack:
             "--stack",
             self.stack,
         ]
-        return subprocess.run(
-            [*command, *chosen], cwd=self.folder, env=_environment(), check=False
-        ).returncode
+        with (
+            _environment() as env,
+            subprocess.Popen([*command, *chosen], cwd=self.folder, env=env) as process,
+        ):
+            return _wait(process)
 
     def locks(self) -> list[Lock]:
         """The locks on the stack, where the backend is a folder; other backends keep none that outlive a run's lease.
@@ -131,24 +136,44 @@ class PulumiStack:
             "--non-interactive",
             *(["--stack", self.stack] if stack else []),
         ]
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=_environment(),
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        with _environment() as env:
+            done = subprocess.run(
+                command,
+                cwd=self.folder,
+                env=env,
+                input=text,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
         if done.returncode:
             said = (done.stderr.strip() or done.stdout.strip()).removeprefix("error: ")
             raise PulumiError(f"pulumi {' '.join(words)}: {said or f'exit code {done.returncode}'}")
         return done.stdout
 
 
-def _environment() -> dict[str, str]:
+@contextmanager
+def _environment() -> Iterator[dict[str, str]]:
+    """The environment of one run, with a TMPDIR of its own: its plugins leave kubeconfigs there, and never remove them.
+
+    Only this user may look into it, and it goes with the run, however that ended.
+    """
     kept = {key: value for key, value in os.environ.items() if key != _NOT_FOR_REFRESH}
-    return {**kept, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    # An orphan of the run could still write while it is removed; that is no reason to fail.
+    with tempfile.TemporaryDirectory(prefix="fleet-pulumi-", ignore_cleanup_errors=True) as folder:
+        yield {**kept, "PULUMI_SKIP_UPDATE_CHECK": "true", "TMPDIR": folder}
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """The exit code of a run, Ctrl-C or not: the CLI gets it as well, and ends its plugins before itself.
+
+    `subprocess.run` would kill it after a quarter of a second, and make orphans of them.
+    """
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
 
 
 def _lock(path: Path) -> Lock:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from fleet.options import StackOption, YesOption, chosen_stack, confirm, fail
+from fleet import orphans
+from fleet.options import StackOption, YesOption, chosen_stack, confirm, counted, fail
+from fleet.orphans import Orphan
 from fleet.pending import Step, mend, pending_of, plan
 from fleet.pulumi_cli import Lock, PulumiError, PulumiStack
 from fleet.render import console, heading, table
@@ -36,18 +38,20 @@ def recover(
 ) -> None:
     """Mend the state after a killed `pulumi up`, so that the next one converges.
 
-    A killed run leaves a lock, and operations of which Pulumi doesn't know how they ended. This command
+    A killed run leaves its plugins running, a lock, and operations of which Pulumi doesn't know how they ended.
+    This command
+      ends the plugins of dead runs, of this user on this machine, whichever stack they were for;
       takes the lock away, when its process on this machine is dead;
       takes each object that was being created into the state, if it exists: its ID follows from its inputs
       (Kubernetes: [namespace/]name; Vault: name, path or auth/<mount>/role/<role>);
       forgets those that don't exist, and refreshes those that were being updated or deleted.
-    It shows what it will do and asks. Nothing outside Pulumi's state is changed. Then run `pulumi up` again.
+    It shows what it will do and asks. Nothing else outside Pulumi's state is changed. Then run `pulumi up` again.
 
     `pulumi refresh --import-pending-creates` looks made for this, but (3.259) it drops the operations and
     orphans the objects; so the state is exported, mended, imported again and then refreshed.
 
-    Exit codes: 0 recovered, or nothing to do; 1 something stayed pending, failed, or was declined; 2 bad input,
-    or another run of Pulumi is alive.
+    Exit codes: 0 recovered, or nothing to do; 1 something stayed pending or running, failed, or was declined;
+    2 bad input, or another run of Pulumi is alive.
 
     Examples:
       fleet recover --stack production --dry-run
@@ -69,13 +73,21 @@ def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, yes: bool) -> 
     state = pulumi.export()
     locks = pulumi.locks()
     pending = pending_of(state)
-    if not pending and not locks:
-        out.print(f"Stack {pulumi.stack}: nothing is pending and nothing is locked.")
+    left = orphans.find()
+    if not pending and not locks and not left:
+        out.print(
+            f"Stack {pulumi.stack}: nothing is pending, nothing is locked, no plugin of a dead run is left."
+        )
         return 0
-    steps = plan(state, look_up(pending, _clusters(pulumi.name, out)))
-    _show(out, pulumi.stack, steps, locks)
+    _show_locks(out, locks)
+    _show_orphans(out, left)
     _refuse_live(pulumi.stack, locks)
-    if dry_run:
+    if left and not dry_run:
+        # Before the clusters are asked: what a plugin was making could appear after the answer.
+        _end(out, left, yes=yes)
+    steps = plan(state, look_up(pending, _clusters(pulumi.name, out))) if pending else []
+    _show(out, pulumi.stack, steps)
+    if dry_run or not (pending or locks):
         return 0
     confirm(
         f"Mend the state of stack {pulumi.stack}?",
@@ -124,10 +136,43 @@ def _refuse_live(stack: str, locks: list[Lock]) -> None:
             )
 
 
-def _show(out: Console, stack: str, steps: list[Step], locks: list[Lock]) -> None:
+def _show_locks(out: Console, locks: list[Lock]) -> None:
     for lock in locks:
         said = "still running" if lock.alive else "dead" if lock.ours else "of another machine"
         out.print(f"Locked by {lock.user}@{lock.host}, pid {lock.pid} ({said}).")
+
+
+def _show_orphans(out: Console, left: list[Orphan]) -> None:
+    if left:
+        out.print(f"Left by dead runs: {counted(len(left), 'plugin')}, to be ended")
+        for name, pids in _by_name(left).items():
+            out.print(f"  {name}  {pids}")
+
+
+def _by_name(left: list[Orphan]) -> dict[str, str]:
+    """The pids of each plugin, in words."""
+    pids: dict[str, list[str]] = {}
+    for orphan in left:
+        pids.setdefault(orphan.name, []).append(str(orphan.pid))
+    return {
+        name: f"pid{'s' if len(found) > 1 else ''} {', '.join(found)}"
+        for name, found in pids.items()
+    }
+
+
+def _end(out: Console, left: list[Orphan], *, yes: bool) -> None:
+    confirm(
+        f"End {counted(len(left), 'plugin')} of dead runs?",
+        yes=yes,
+        without="there is no terminal to ask on: look at --dry-run, then run again with --yes",
+    )
+    if alive := orphans.end(left):
+        said = "; ".join(f"{name}, {pids}" for name, pids in _by_name(alive).items())
+        fail(f"still running after SIGKILL: {said}. End them, then run this again", 1)
+    out.print(f"Ended: {counted(len(left), 'plugin')}.")
+
+
+def _show(out: Console, stack: str, steps: list[Step]) -> None:
     if not steps:
         return
     out.print(heading(f"Stack {stack}: {len(steps)} pending"))

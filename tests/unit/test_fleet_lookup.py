@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fleet.lookup import look_up
+from fleet.lookup import look_up, pulumi_manager
 from fleet.pending import Live, Pending
 from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
 
@@ -67,6 +67,26 @@ def managed(*managers: str) -> dict[str, Any]:
 )
 def test_look_up(answers: dict[str, Any], expected: Live) -> None:
     assert look_up([deployment()], {"one": FakeCluster(answers)}.get) == {"urn": expected}
+
+
+def test_of_several_field_managers_the_last_one_goes_on() -> None:
+    """The official plugin before 4.29 takes over, under a new name, what an earlier killed run had made."""
+    entries = [("kubectl", "09"), ("pulumi-kubernetes-b", "03"), ("pulumi-kubernetes-a", "02")]
+    fields = [
+        {"manager": manager, "operation": "Apply", "time": f"2026-11-26T01:00:{second}Z"}
+        for manager, second in entries
+    ]
+    assert pulumi_manager({"metadata": {"managedFields": fields}}) == "pulumi-kubernetes-b"
+
+
+def test_one_that_the_plugin_created_and_never_applied() -> None:
+    """From 4.29 on the official plugin creates as any client does; the entry is an update's."""
+    entry = {
+        "manager": "pulumi-kubernetes-a",
+        "operation": "Update",
+        "time": "2026-11-26T01:00:01Z",
+    }
+    assert pulumi_manager({"metadata": {"managedFields": [entry]}}) == "pulumi-kubernetes-a"
 
 
 def test_core_and_cluster_scoped_objects() -> None:

@@ -11,18 +11,25 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from fleet import orphans
 from fleet.commands import app
+from fleet.orphans import Orphan
 
 FAKE_PULUMI = f"""#!{sys.executable}
-import json, pathlib, sys
+import json, os, pathlib, signal, sys, time
 here = pathlib.Path(__file__).parent.parent
 words = sys.argv[1:]
 with (here / "calls").open("a") as calls:
     calls.write(" ".join(words) + "\\n")
+tmp = pathlib.Path(os.environ["TMPDIR"])
+(tmp / "kubeconfig1").write_text("a credential")
+with (here / "tmp").open("a") as file:
+    file.write(f"{{tmp}} {{tmp.stat().st_mode & 0o777:o}}\\n")
 state = here / "state.json"
 if words[:2] == ["stack", "export"]:
     if not state.exists():
@@ -35,11 +42,31 @@ elif words[0] == "whoami":
 elif words[0] == "cancel":
     [path.unlink() for path in here.glob("backend/.pulumi/locks/**/*.json")]
 elif words[0] == "refresh":
+    if (here / "ctrl-c").exists():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.killpg(0, signal.SIGINT)
+        time.sleep(0.6)
+        (here / "ended").touch()
+        sys.exit(3)
     document = json.loads(state.read_text())
     document["deployment"]["pending_operations"] = []
     state.write_text(json.dumps(document))
 """
 URN = "urn:pulumi:lab::fleet::vault:index/policy:Policy::prod-1"
+
+
+@pytest.fixture(autouse=True)
+def left(monkeypatch: pytest.MonkeyPatch) -> list[Orphan]:
+    """The orphans that there are, none at first; never those of this machine."""
+    there: list[Orphan] = []
+
+    def end(asked: list[Orphan]) -> list[Orphan]:
+        there[:] = [orphan for orphan in there if orphan not in asked]
+        return []
+
+    monkeypatch.setattr(orphans, "find", lambda: list(there))
+    monkeypatch.setattr(orphans, "end", end)
+    return there
 
 
 @pytest.fixture
@@ -100,7 +127,11 @@ def calls(project: Path) -> list[str]:
 
 def test_nothing_to_do(project: Path) -> None:
     write_state(project)
-    assert run() == (0, "Stack lab: nothing is pending and nothing is locked.\n")
+    code, output = run()
+    assert code == 0
+    assert " ".join(output.split()) == (
+        "Stack lab: nothing is pending, nothing is locked, no plugin of a dead run is left."
+    )
 
 
 def test_dry_run_changes_nothing(project: Path) -> None:
@@ -195,6 +226,85 @@ def test_a_stack_by_its_qualified_name(project: Path) -> None:
     assert code == 0
     assert not held.exists()
     assert "cancel --yes --non-interactive --stack organization/fleet/lab" in calls(project)
+
+
+@pytest.fixture
+def two_left(left: list[Orphan]) -> list[Orphan]:
+    own = psutil.Process()
+    left += [
+        Orphan("pulumi-resource-kubernetes", own),
+        Orphan("pulumi-resource-vault", psutil.Process(os.getppid())),
+    ]
+    return left
+
+
+def test_orphans_are_found_where_nothing_is_pending(project: Path, two_left: list[Orphan]) -> None:
+    write_state(project)
+    code, output = run("--yes")
+    assert code == 0
+    assert f"pulumi-resource-kubernetes  pid {os.getpid()}" in output
+    assert f"pulumi-resource-vault  pid {os.getppid()}" in output
+    assert "Ended: 2 plugins." in output
+    assert not two_left
+
+
+def test_orphans_end_before_the_clusters_are_asked(
+    project: Path, monkeypatch: pytest.MonkeyPatch, two_left: list[Orphan]
+) -> None:
+    write_state(project, creating())
+    alive: list[int] = []
+    monkeypatch.setattr(
+        "fleet.lookup.look_up", lambda pending, clusters: alive.append(len(two_left)) or {}
+    )
+    assert run("--yes")[0] == 0
+    assert alive == [0]
+
+
+def test_dry_run_and_no_terminal_leave_orphans(project: Path, two_left: list[Orphan]) -> None:
+    write_state(project, creating())
+    code, output = run("--dry-run")
+    assert code == 0
+    assert "Left by dead runs: 2 plugins, to be ended" in output
+    code, output = run()
+    assert code == 2
+    assert "--yes" in output
+    assert len(two_left) == 2
+
+
+def test_an_orphan_that_does_not_end_is_named(
+    project: Path, monkeypatch: pytest.MonkeyPatch, two_left: list[Orphan]
+) -> None:
+    write_state(project, creating())
+    monkeypatch.setattr(orphans, "end", lambda asked: asked[:1])
+    code, output = run("--yes")
+    assert code == 1
+    assert f"still running after SIGKILL: pulumi-resource-kubernetes, pid {os.getpid()}" in output
+    assert not any(call.startswith(("stack import", "refresh")) for call in calls(project))
+
+
+def test_every_run_of_pulumi_has_a_tmpdir_that_goes_with_it(project: Path) -> None:
+    write_state(project, creating())
+    lock(project, dead_pid())
+    assert run("--yes")[0] == 0
+    (project / "state.json").unlink()
+    assert run()[0] == 1, "a run that fails as well"
+    folders = [line.split() for line in (project / "tmp").read_text().splitlines()]
+    assert len(folders) == len(calls(project)) > 5
+    assert {mode for _, mode in folders} == {"700"}
+    assert len({folder for folder, _ in folders}) == len(folders)
+    assert not any(Path(folder).exists() for folder, _ in folders)
+
+
+def test_ctrl_c_leaves_pulumi_the_time_to_end_its_plugins(project: Path) -> None:
+    """Both get it from the terminal; pulumi, killed at once, would leave them behind."""
+    write_state(project)
+    (project / "ctrl-c").touch()
+    program = "from fleet.pulumi_cli import PulumiStack; import sys; sys.exit(PulumiStack('lab').refresh([]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=project, start_new_session=True, check=False
+    )
+    assert done.returncode == 3
+    assert (project / "ended").exists()
 
 
 def write_stack(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
