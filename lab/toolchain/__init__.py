@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from lab.toolchain import official_plugins
 from lab.toolchain.cache import Cache
 from lab.toolchain.catalogue import GO, TOOLS
 from lab.toolchain.model import GoModule, Tool
+from lab.toolchain.plugin_version import said_version
 from lab.toolchain.progress import BuildProgress
 from lab.toolchain.sources import CommandError, Shell, ToolError, install, prefetch
 from lab.toolchain.versions import Version, probe
@@ -36,7 +38,7 @@ class Found:
     """Where its commands are."""
     version: str
     source: str
-    """``PATH``, ``KUBEBUILDER_ASSETS``, ``cache`` or ``built``."""
+    """``PATH``, ``KUBEBUILDER_ASSETS``, ``Pulumi``, ``cache`` or ``built``."""
 
     @property
     def outside(self) -> bool:
@@ -64,9 +66,10 @@ class Toolbox:
         return self.tools[tool].folder.parent / "share"
 
     def path_env(self) -> str:
-        """A PATH with the tools that belong there and nothing else; ours come before the folders of others."""
-        ours = [one.folder for one in self.tools.values() if one.tool.on_path and not one.outside]
-        outside = {found.folder for found in self.tools.values() if found.outside}
+        """A PATH with these tools and nothing else; ours come before the folders of others."""
+        tools = [found for found in self.tools.values() if not found.tool.plugin]
+        ours = [found.folder for found in tools if not found.outside]
+        outside = {found.folder for found in tools if found.outside}
         ordered = [folder for folder, _ in _search_path() if folder in outside]
         return os.pathsep.join(dict.fromkeys(str(folder) for folder in (*ours, *ordered)))
 
@@ -92,7 +95,7 @@ def ensure(
 
 def at_hand(tool: Tool, cache: Cache) -> Found | None:
     """A tool that needs no making: the user's own, else the cache's."""
-    if outside := _outside(tool):
+    if outside := _official_plugin(tool, cache) if tool.plugin else _outside(tool):
         return outside
     entry = cache.find(tool)
     return Found(tool, entry / "bin", _made_version(tool, entry), "cache") if entry else None
@@ -155,6 +158,24 @@ def _outside(tool: Tool) -> Found | None:
     return None
 
 
+def _official_plugin(tool: Tool, cache: Cache) -> Found | None:
+    """A release of Pulumi's, on PATH or installed."""
+    if executable := official_plugins.on_path(tool.plugin):
+        return Found(tool, executable.parent, said_version(executable), "PATH")
+    if folder := official_plugins.installed(tool.plugin, cache):
+        return Found(tool, folder, official_plugins.wanted(tool.plugin), "Pulumi")
+    return None
+
+
+def _downloaded_plugin(tool: Tool, cache: Cache, found: Mapping[str, Found | None]) -> Found | None:
+    """A release of Pulumi's, where its servers can be reached: a download is quicker than a build."""
+    pulumi = found.get("pulumi")
+    if not tool.plugin or not pulumi:
+        return None
+    official_plugins.download([tool.plugin], pulumi.folder / "pulumi", cache)
+    return _official_plugin(tool, cache)
+
+
 def _made_version(tool: Tool, entry: Path) -> str:
     """What an entry says of its version: the Debian package's is not known beforehand."""
     note = entry / "version"
@@ -181,7 +202,7 @@ def _make(
             with progress.step(
                 tool, "building" if isinstance(tool.source, GoModule) else "getting"
             ):
-                spot = _make_one(tool, cache, go)
+                spot = _downloaded_plugin(tool, cache, found) or _make_one(tool, cache, go)
         finally:
             if ahead and ahead.poll() is None:
                 ahead.terminate()

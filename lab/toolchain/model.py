@@ -83,8 +83,9 @@ class Tool:
     """Further commands that a tool found on PATH must have beside it."""
     beside: str | None = None
     """A tool that prints no version: taken from PATH only out of the folder of this other tool."""
-    on_path: bool = True
-    """Whether it belongs on the PATH of the lab. From there, Pulumi would take a plugin before any installed one."""
+    plugin: str = ""
+    """A Pulumi plugin's name. Pulumi's own release, where it can be had, comes first; and it is not on the lab's PATH,
+    from where Pulumi would take it before any installed one."""
     recipe: int = 1
     """Raise it when the way of building changes and the version doesn't, to rebuild the cache."""
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from lab import environment, pulumi_plugins, vault
 from lab.context import CHECKOUT
 from lab.errors import LabError
 from lab.home import LabHome, write_private
-from lab.plugin_version import said_version
-from lab.toolchain import Found, Toolbox
+from lab.toolchain import Found, Toolbox, official_plugins
 from lab.toolchain.cache import Cache
 from lab.toolchain.catalogue import TOOLS
+from lab.toolchain.plugin_version import said_version
 from lab.toolchain.versions import Version
 from lab.topology import TOPOLOGIES, settle
 
@@ -60,8 +61,7 @@ def cache(tmp_path: Path) -> Cache:
 
 
 def install(folder: Path, name: str) -> None:
-    version = pulumi_plugins._wanted(name)
-    executable(folder / f"resource-{name}-v{version}" / f"pulumi-resource-{name}")
+    executable(folder / official_plugins.entry(name) / f"pulumi-resource-{name}")
 
 
 def executable(path: Path) -> None:
@@ -70,7 +70,7 @@ def executable(path: Path) -> None:
 
 
 def choose(home: LabHome, cache: Cache) -> dict[str, str]:
-    chosen = pulumi_plugins.choose(home, FakeToolbox(), cache=cache, download=False)
+    chosen = pulumi_plugins.choose(home, FakeToolbox(), cache=cache)
     assert chosen == pulumi_plugins.chosen(home), "the choice is recorded"
     return {plugin.name: plugin.origin for plugin in chosen}
 
@@ -129,17 +129,16 @@ def test_loopback_is_added_to_what_needs_no_proxy(
 
 def placed(home: LabHome, name: str) -> Path:
     """The executable that the CLI would start."""
-    version = pulumi_plugins._wanted(name)
-    plugins = home.pulumi_home / "plugins"
-    return (plugins / f"resource-{name}-v{version}" / f"pulumi-resource-{name}").resolve()
+    folder = home.pulumi_home / "plugins" / official_plugins.entry(name)
+    return (folder / f"pulumi-resource-{name}").resolve()
 
 
 def test_without_official_plugins_the_lab_builds_one_and_has_one_of_its_own(
     home: LabHome, cache: Cache
 ) -> None:
     assert choose(home, cache) == {"kubernetes": "built", "vault": "lab"}
-    assert placed(home, "kubernetes") == Path("/tools/bin") / BUILT
-    assert placed(home, "vault") == pulumi_plugins.OWN / "pulumi-resource-vault"
+    assert placed(home, "kubernetes") == Path("/tools/a/bin") / BUILT
+    assert placed(home, "vault") == official_plugins.STAND_INS / "pulumi-resource-vault"
     found = environment.variables(home, FakeToolbox())
     assert found["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
 
@@ -150,7 +149,7 @@ def test_official_plugins_take_the_place_of_the_labs_own(home: LabHome, cache: C
     install(downloaded, "kubernetes")
     assert choose(home, cache) == {"kubernetes": "official", "vault": "lab"}
     assert placed(home, "kubernetes").is_relative_to(downloaded)
-    assert placed(home, "vault").parent == pulumi_plugins.OWN
+    assert placed(home, "vault").parent == official_plugins.STAND_INS
     install(downloaded, "vault")
     assert choose(home, cache) == {"kubernetes": "official", "vault": "official"}
     found = environment.variables(home, FakeToolbox())
@@ -167,12 +166,11 @@ def test_the_persons_own_plugins_are_used(home: LabHome, cache: Cache, tmp_path:
 def test_in_a_labs_shell_its_own_plugins_are_not_taken_for_official(
     home: LabHome, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Built(FakeToolbox):
-        def bin(self, name: str) -> Path:
-            return cache.root / "tools" / "plugin" / "bin" / name
-
-    executable(Built().bin(BUILT))
-    pulumi_plugins.choose(home, Built(), cache=cache, download=False)
+    toolbox = FakeToolbox()
+    folder = cache.root / "tools" / "plugin" / "bin"
+    executable(folder / BUILT)
+    toolbox.tools[BUILT] = replace(toolbox.tools[BUILT], folder=folder)
+    pulumi_plugins.choose(home, toolbox, cache=cache)
     monkeypatch.setenv("PULUMI_HOME", str(home.pulumi_home))
     assert choose(home, cache) == {"kubernetes": "built", "vault": "lab"}
 
@@ -193,7 +191,7 @@ def test_a_plugin_says_its_true_version(home: LabHome, cache: Cache) -> None:
     found = {name: version for name, version, _ in environment.plugins(home)}
     (tool,) = (tool for tool in TOOLS if tool.name == BUILT)
     assert found["kubernetes"] == tool.version
-    built, asked = Version.of(tool.version), Version.of(pulumi_plugins._wanted("kubernetes"))
+    built, asked = Version.of(tool.version), Version.of(official_plugins.wanted("kubernetes"))
     assert built[:3] > asked[:3]
 
 
@@ -208,18 +206,21 @@ def test_a_plugin_on_path_is_asked_for_its_version(
     assert said_version(tmp_path / "absent") == "of unknown version"
 
 
-def test_a_refused_download_is_asked_for_once_a_day(home: LabHome, cache: Cache) -> None:
-    class Refusing(FakeToolbox):
-        def bin(self, name: str) -> Path:
-            if name == "pulumi":
-                asked.append(name)
-            return Path("/usr/bin/false")
-
-    asked: list[str] = []
+def test_a_refused_download_is_asked_for_once_a_day(
+    home: LabHome, cache: Cache, tmp_path: Path
+) -> None:
+    pulumi = tmp_path / "bin" / "pulumi"
+    executable(pulumi)
+    pulumi.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/asked; exit 1\n')
+    official_plugins.download(["kubernetes"], pulumi, cache)
     for _ in range(2):
-        chosen = pulumi_plugins.choose(home, Refusing(), cache=cache)
-        assert [plugin.origin for plugin in chosen] == ["built", "lab"]
-    assert asked == ["pulumi", "pulumi"], "both plugins, at the first time only"
+        official_plugins.download(pulumi_plugins.NAMES, pulumi, cache)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    versions = {name: official_plugins.wanted(name) for name in pulumi_plugins.NAMES}
+    assert asked == [
+        f"plugin install resource {name} v{version} --non-interactive"
+        for name, version in versions.items()
+    ]
 
 
 def test_pulumi_gets_no_folder_for_its_log_of_every_property(home: LabHome, cache: Cache) -> None:

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from lab import toolchain
-from lab.toolchain import ensure
+from lab.toolchain import ensure, official_plugins
 from lab.toolchain.cache import Cache
 from lab.toolchain.catalogue import GO, TOOLS
 from lab.toolchain.model import Data, GoModule, Tool
@@ -52,6 +52,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     executable(folder / "go", "echo go version go1.27.3 linux/amd64")
     monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi"))
     monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
     return folder
 
@@ -449,6 +450,24 @@ def test_pulumi_plugins_are_not_on_the_labs_path(
     toolbox = ensure(["etcd", "pulumi-resource-kubernetes"], console=console, cache=cache)
     assert toolbox.path_env() == str(toolbox.bin("etcd").parent)
     assert toolbox.bin("pulumi-resource-kubernetes").is_file()
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_plugin_is_built_only_where_no_official_one_can_be_had(
+    reachable: bool, path: Path, cache: Cache, console: Console, installs: list[str]
+) -> None:
+    name = "pulumi-resource-kubernetes"
+    folder = cache.root / "pulumi-home" / "plugins" / official_plugins.entry("kubernetes")
+    download = f"mkdir -p {folder}; touch {folder}/{name}; chmod +x {folder}/{name}"
+    asked = '[ "$1" = plugin ] || { echo v3.260.1; exit; }'
+    executable(path / "pulumi", f"PATH=/usr/bin:/bin; {asked}", download if reachable else "exit 1")
+    toolbox = ensure(["pulumi", name], console=console, cache=cache)
+    assert installs == ([] if reachable else [name])
+    (found,) = (row for row in toolbox.report() if row[0] == name)
+    assert found[2] == ("Pulumi" if reachable else "built")
+    again = ensure(["pulumi", name], console=console, cache=cache)
+    assert again.bin(name) == toolbox.bin(name)
+    assert toolbox.path_env() == str(path)
 
 
 @pytest.mark.parametrize("data", [data for tool in TOOLS for data in tool.data])
