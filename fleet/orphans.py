@@ -82,10 +82,11 @@ def plugin_name(executable: str, words: Sequence[str]) -> str:
     A script's executable is its interpreter, and its own name comes after that one's options. A mere mention of a
     plugin, as in `tail -f pulumi-resource-x.log`, makes none.
     """
-    name = PurePath(executable).name
-    if _INTERPRETER.fullmatch(name):
-        name = PurePath(next((word for word in words[1:] if not word.startswith("-")), "")).name
-    return name if _PLUGIN.fullmatch(name) else ""
+    # The executable may have another name than it was started by, where that was a link.
+    names = [executable, *words[:1]]
+    if _INTERPRETER.fullmatch(PurePath(executable).name):
+        names += [word for word in words[1:] if not word.startswith("-")][:1]
+    return next((n for name in names if _PLUGIN.fullmatch(n := PurePath(name).name)), "")
 
 
 def engine_port(words: Sequence[str]) -> int | None:

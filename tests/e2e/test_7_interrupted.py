@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import time
-from pathlib import Path
+from pathlib import PurePath
 
+import psutil
 import pytest
 
 from tests.e2e.conftest import onboard
@@ -18,15 +20,23 @@ def test_killed_twice_and_recovered(
     lab: FleetLab, new_cluster: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The lab's convenience would hide what recovery is for: objects that exist and Pulumi doesn't know of.
-    monkeypatch.delitem(lab.env, "PULUMI_K8S_UPSERT_EXISTING_OBJECTS")
+    monkeypatch.delitem(lab.env, "PULUMI_K8S_UPSERT_EXISTING_OBJECTS", raising=False)
     onboard(lab, new_cluster)
     for moment in ("vault:jwt/authBackend:AuthBackend", "kubernetes:apps/v1:Deployment"):
         _kill_while_creating(lab, moment)
-        assert not _plugins(lab), "no plugin outlives the CLI"
+        left = _plugins(lab, "pulumi-resource-")
+        assert left, "the official plugin outlives the CLI"
         assert _pending(lab), "Pulumi was killed with something in flight"
         refused = lab.up(check=False)
         assert refused.code != 0, "the dead run's lock is in the way"
-        print(lab.run("fleet", "recover", "--stack", "lab", "--yes").output)
+        shown = lab.run("fleet", "recover", "--stack", "lab", "--dry-run").output
+        assert all(str(pid) in shown for pid in left)
+        assert _plugins(lab, "pulumi-resource-") == left, "--dry-run only shows"
+        said = lab.run("fleet", "recover", "--stack", "lab", "--yes").output
+        print(said)
+        assert all(str(pid) in said for pid in left)
+        assert "Ended: " in said
+        assert not _plugins(lab, "pulumi-"), "no plugin of the dead run is left"
         assert not _pending(lab)
 
     lab.up()
@@ -36,14 +46,18 @@ def test_killed_twice_and_recovered(
 
 def _kill_while_creating(lab: FleetLab, kind: str) -> None:
     """Start `pulumi up` and SIGKILL the CLI as soon as its state says that an object of `kind` is being created."""
-    with subprocess.Popen(
-        ["pulumi", "up", "--stack", "lab", "--yes", "--skip-preview", "--non-interactive"],
-        cwd=lab.project,
-        env=lab.env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
+    with (
+        # As docs/recover.md has it: what the plugins leave in TMPDIR goes, although they may live on.
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp,
+        subprocess.Popen(
+            ["pulumi", "up", "--stack", "lab", "--yes", "--skip-preview", "--non-interactive"],
+            cwd=lab.project,
+            env={**lab.env, "TMPDIR": tmp},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process,
+    ):
         while kind not in _pending(lab):
             assert process.poll() is None, f"the run ended before a {kind} was being created"
             time.sleep(0.02)
@@ -60,19 +74,20 @@ def _pending(lab: FleetLab) -> str:
         return file.read().decode(errors="replace").partition('"pending_operations"')[2]
 
 
-def _plugins(lab: FleetLab) -> list[str]:
-    """Plugin processes of this lab that still run a few seconds after the kill."""
-    deadline = time.monotonic() + 10
-    while True:
-        found = lab.run("pgrep", "-af", "pulumi-resource-", check=False).output.splitlines()
-        ours = [line for line in found if _in_lab(lab, line.split()[0])]
-        if not ours or time.monotonic() > deadline:
-            return ours
-        time.sleep(0.5)
+def _plugins(lab: FleetLab, kind: str) -> list[int]:
+    """The pids of this lab's plugins whose program's name begins so, without those that end by themselves at once.
 
-
-def _in_lab(lab: FleetLab, pid: str) -> bool:
-    try:
-        return f"FLEET_LAB={lab.home}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return False
+    The language host ends by itself as well, five minutes after its start.
+    """
+    time.sleep(2)
+    found = []
+    for process in psutil.process_iter():
+        try:
+            program = process.cmdline()[:2]
+            ours = process.environ().get("FLEET_LAB") == str(lab.home)
+            dead = process.status() == psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            continue
+        if ours and not dead and any(PurePath(word).name.startswith(kind) for word in program):
+            found.append(process.pid)
+    return sorted(found)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from typing import Any
 
 import pytest
 
 from tests.e2e.fleet_lab import wait_until
+from tests.e2e.leaks import found_in
+from tests.e2e.places import client_keys, leaks_in_files, printed
 from tests.e2e.split import ENVIRONMENTS, HUB, SPOKES, Split
 
 
@@ -61,16 +65,48 @@ def test_the_cluster_secrets_hold_what_argo_cd_parses(split: Split) -> None:
 
 
 def test_a_credential_from_vault_never_enters_the_state(split: Split) -> None:
-    rendered = split.lab.secret("hub", "argocd", "cluster-prod-us-west-2")
-    token = json.loads(rendered["config"])["bearerToken"]
-    assert len(token) > 100
+    credentials = _credentials(split)
     exported = split.lab.run(
         "pulumi", "stack", "export", "--show-secrets", "--stack", "production"
     ).output
     assert "prod-us-west-2" in exported
-    assert token not in exported
-    own = json.loads(split.lab.secret("hub", "argocd", "cluster-prod-us-east-1")["config"])
-    assert own["bearerToken"] in exported, "what the test looks for can be found"
+    assert set(found_in(exported, credentials)) == {
+        "the token of prod-us-east-1",
+        "the key of prod-eu-west-1",
+    }, "the others of this stack are there, so what the test looks for can be found"
+
+
+def test_no_secret_leaks(split: Split) -> None:
+    wanted = {
+        **_credentials(split),
+        **client_keys(split.lab, [HUB, *SPOKES]),
+        "Vault's token": split.lab.env["VAULT_TOKEN"],
+        **{f"{name}'s password": split.lab.written(name)["password"] for name in ENVIRONMENTS},
+    }
+    places = printed(split.lab, [HUB, *ENVIRONMENTS])
+    leaks = [
+        f"{name} in {place}"
+        for place, content in places.items()
+        for name in found_in(content, wanted)
+    ]
+    assert not leaks
+    assert not leaks_in_files(split.lab, wanted)
+
+
+def _credentials(split: Split) -> dict[str, str]:
+    """What Argo CD logs in with to production's spokes, each of another kind."""
+
+    def config(spoke: str) -> dict[str, Any]:
+        return dict(json.loads(split.lab.secret("hub", "argocd", f"cluster-{spoke}")["config"]))
+
+    key = config("prod-eu-west-1")["tlsClientConfig"]["keyData"]
+    found = {
+        "the token of prod-us-east-1": config("prod-us-east-1")["bearerToken"],
+        "the token of prod-us-west-2": config("prod-us-west-2")["bearerToken"],
+        "the key of prod-eu-west-1": base64.b64decode(key).decode(),
+    }
+    assert all(len(value) > 100 for value in found.values())
+    return found
 
 
 def test_both_deliveries_leave_the_same_on_a_spoke(split: Split) -> None:

@@ -213,6 +213,7 @@ def test_another_user_s(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
         ("/usr/bin/python3.11", ["python3", f"/p/{PLUGIN}", "127.0.0.1:1"], PLUGIN),
         ("/usr/bin/python3.11", ["python3", "-u", f"/p/{PLUGIN}"], PLUGIN),
         ("/p/pulumi-language-python", ["x"], "pulumi-language-python"),
+        ("/store/4.34.2", [f"/p/{PLUGIN}", "127.0.0.1:1"], PLUGIN),
         ("/usr/bin/tail", ["tail", PLUGIN, "127.0.0.1:1"], ""),
         ("/usr/bin/python3.11", ["python3", "x.py", PLUGIN], ""),
         ("/usr/bin/python3.11", ["python3"], ""),

@@ -253,9 +253,12 @@ def test_orphans_end_before_the_clusters_are_asked(
 ) -> None:
     write_state(project, creating())
     alive: list[int] = []
-    monkeypatch.setattr(
-        "fleet.lookup.look_up", lambda pending, clusters: alive.append(len(two_left)) or {}
-    )
+
+    def look_up(*_: object) -> dict[str, object]:
+        alive.append(len(two_left))
+        return {}
+
+    monkeypatch.setattr("fleet.lookup.look_up", look_up)
     assert run("--yes")[0] == 0
     assert alive == [0]
 
