@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pulumi.runtime import mocks, resource, rpc, settings
 from pulumi.runtime.proto import callback_pb2
 
-from stacks import preflight
+from live import preflight
 
 REPO = Path(__file__).parents[2]
 EXAMPLES = ("lab", "hub", "production", "staging", "dev")

@@ -8,7 +8,7 @@ import pytest
 
 from fleet.lookup import look_up
 from fleet.pending import Live, Pending
-from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
+from live.cluster_api import ClusterAPI, NotFound, Unreachable
 
 
 class FakeCluster(ClusterAPI):

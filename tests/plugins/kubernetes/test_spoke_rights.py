@@ -1,4 +1,4 @@
-"""The rights of `stacks.rights`, as a real API server reads them."""
+"""The rights of `argocd-manager` and of External Secrets, as a real API server reads them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-import stacks
-from stacks import external_secrets_rights, identity, rights
+from stacks.desired import argocd_manager as rights
+from stacks.desired import external_secrets_rights
+from stacks.desired import vault_identity as identity
+from stacks.model.fleet import Fleet
 from tests.plugins.kubernetes.conftest import CHECKOUT, ControlPlane
 
 pytestmark = pytest.mark.plugins
@@ -20,7 +22,7 @@ API = "rbac.authorization.k8s.io/v1"
 def _give(plane: ControlPlane, **spoke: Any) -> list[dict[str, Any]]:
     """Give the manager its rights; what Argo CD would deliver of External Secrets' own."""
     block = {"name": "prod-1", "environment": "production", "region": "eu-west-1", **spoke}
-    fleet = stacks.Fleet.model_validate(
+    fleet = Fleet.model_validate(
         {
             "hub": {"context": "hub"},
             "gitops": {"repo": "https://git.example.com/gitops-config.git"},
