@@ -45,7 +45,7 @@ check: $(STAMP) ## lint, formatting, types, layers
 	@$(BIN)/lint-imports
 
 schema: $(STAMP) ## write the stack file's JSON Schema and reference page anew
-	@$(BIN)/python -m stacks.schema
+	@$(BIN)/python -m stacks.loading.schema
 
 unit: $(STAMP) ## unit and whole-program tests on mocks: seconds
 	@$(BIN)/pytest tests/unit tests/program -m "not plugins and not e2e"

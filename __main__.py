@@ -3,24 +3,26 @@
 import pulumi
 
 import components
-import stacks
-from components import manifests
-from stacks import preflight
+from live import manifests, preflight
+from stacks.loading.endpoints import endpoints_of
+from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
+from stacks.loading.load import load
+from stacks.model.errors import ManifestError, StackError
 
 stack = pulumi.get_stack()
 try:
-    kubeconfig = stacks.Kubeconfig.read()
-    fleet = stacks.load(pulumi.runtime.config.CONFIG.get(), stack, kubeconfig)
+    kubeconfig = Kubeconfig.read()
+    fleet = load(pulumi.runtime.config.CONFIG.get(), stack, kubeconfig)
     hub_access = kubeconfig.access(fleet.hub.context)
-    reach = stacks.reach(fleet, kubeconfig)
+    endpoints = endpoints_of(fleet, kubeconfig)
     argocd_manifest = manifests.read(fleet.argocd.manifest)
     eso = fleet.external_secrets
-    eso_manifest = manifests.read(eso and (eso.manifests or eso.crds))
+    eso_manifest = manifests.read(eso.manifests or eso.crds if eso else None)
     preflight.require_vault(fleet.vault, stack)
     warnings = preflight.require_hub(fleet, stack, kubeconfig, preview=pulumi.runtime.is_dry_run())
-except (stacks.StackError, stacks.KubeconfigError, manifests.ManifestError) as error:
+except (StackError, KubeconfigError, ManifestError) as error:
     raise pulumi.RunError(str(error)) from None
-silent = preflight.silent(fleet, reach)
+silent = preflight.silent(fleet, endpoints)
 for warning in [*warnings, *silent.values()]:
     pulumi.log.warn(warning)
 
@@ -46,7 +48,7 @@ components.onboard_spokes(
         fleet=fleet,
         stack=stack,
         hub=hub,
-        reach=reach,
+        endpoints=endpoints,
         silent=silent,
         manifest=eso_manifest,
     )

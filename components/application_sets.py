@@ -9,18 +9,17 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-import stacks
-from components import application_template, external_secrets_set
 from components.argocd import API_VERSION, ArgoCD
-from stacks import sets
-from stacks.contract import STACK_LABEL
+from stacks.desired import application_sets, external_secrets_set, projects, sets
+from stacks.desired.contract import STACK_LABEL
+from stacks.model.fleet import Fleet
 
 
 @dataclass(frozen=True, kw_only=True)
 class FleetApplicationSetsArgs:
     """The fleet, whose stack it is, Argo CD's namespace, and Argo CD itself where this stack installs it."""
 
-    fleet: stacks.Fleet
+    fleet: Fleet
     stack: str
     namespace: pulumi.Input[str]
     argocd: ArgoCD | None
@@ -62,47 +61,22 @@ class FleetApplicationSets(pulumi.ComponentResource):
         # A stack that joins a hub finds Argo CD there: preflight has looked.
         argocd: list[pulumi.Resource] = [args.argocd.project] if args.argocd else []
         for one in args.fleet.application_sets:
-            on_hub("ApplicationSet", one.name, set_spec(args.fleet, one), argocd, one.name)
+            on_hub(
+                "ApplicationSet",
+                one.name,
+                application_sets.set_spec(args.fleet, one),
+                argocd,
+                one.name,
+            )
         if sets.delivers_external_secrets(args.fleet):
             called = sets.external_secrets_set(args.stack)
             project = on_hub(
                 "AppProject",
                 called,
-                external_secrets_set.project_spec(args.fleet),
+                projects.external_secrets_spec(args.fleet),
                 argocd,
                 f"{called}-project",
             )
             spec = external_secrets_set.set_spec(args.fleet, args.stack)
             on_hub("ApplicationSet", called, spec, [project], called)
         self.register_outputs({})
-
-
-def set_spec(fleet: stacks.Fleet, one: stacks.ApplicationSet) -> dict[str, Any]:
-    """The spec of one ApplicationSet of the stack file."""
-    generator: dict[str, Any] = {"clusters": {"selector": sets.selector(fleet, one)}}
-    revision = one.revision or fleet.gitops.revision
-    application = namespace = sets.suffix(one) or "{{index .path.segments 1}}"
-    match one.layout:
-        case "platform":
-            path = "clusters/{{.name}}/platform"
-        case "services":
-            path = "{{.path.path}}"
-            git = {
-                "repoURL": fleet.gitops.repo,
-                "revision": revision,
-                "directories": [
-                    {"path": 'apps/*/overlays/{{index .metadata.labels "environment"}}'}
-                ],
-            }
-            generator = {"matrix": {"generators": [generator, {"git": git}]}}
-        case "directory":
-            assert one.path, "loading a stack file requires it"
-            path, namespace = one.path, one.namespace or application
-    return application_template.spec(
-        generator=generator,
-        application=application,
-        project=sets.PROJECT,
-        source={"repoURL": fleet.gitops.repo, "targetRevision": revision, "path": path},
-        namespace=namespace,
-        preserve=one.preserve,
-    )

@@ -1,20 +1,21 @@
-"""The CRDs of an installation, which Pulumi keeps a record of and the program applies."""
+"""The CRDs of an installation: Pulumi keeps a record of them, and the program applies them."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 import live.crds
-import stacks
-from stacks.cluster_api import ClusterAPI
-from stacks.desired import crds as desired
+from live.cluster_api import ClusterAPI
+from stacks.desired.crds import digests
+from stacks.desired.objects import KubernetesObject
+from stacks.model.access import ClusterAccess
 
 TAKE_OVER = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"
 """The variable by which Pulumi's plugin takes over what exists; it counts for CRDs too."""
@@ -22,33 +23,36 @@ TAKE_OVER = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"
 _POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="crds")
 
 
-def record(
-    resource: str,
-    name: str,
-    crds: Sequence[Mapping[str, Any]],
-    access: stacks.ClusterAccess,
-    namespace: pulumi.Input[str],
-    opts: pulumi.ResourceOptions,
-) -> kubernetes.core.v1.ConfigMap:
-    """The ConfigMap `name`, `resource` to Pulumi, with a digest of each CRD; what objects of their kinds depend on.
+@dataclass(frozen=True, kw_only=True)
+class CrdsArgs:
+    """The CRDs, the cluster that they go to, and the name and namespace of the ConfigMap that says which are there."""
 
-    Whenever it is made or changed, the CRDs are applied to the cluster of `access` first, where it doesn't answer with
-    the error of that. Nothing deletes them: with the ConfigMap goes the record only. docs/adr/0019 has the reasons.
+    name: str
+    namespace: pulumi.Input[str]
+    crds: Sequence[KubernetesObject]
+    access: ClusterAccess
+
+
+def record(name: str, args: CrdsArgs, opts: pulumi.ResourceOptions) -> kubernetes.core.v1.ConfigMap:
+    """The ConfigMap with a digest of each CRD: what objects of their kinds depend on.
+
+    Before the engine makes or changes it, the CRDs are applied to the cluster; where that fails, so does the ConfigMap.
+    Nothing deletes them: with the ConfigMap goes the record only. docs/adr/0019 has the reasons.
     """
 
     async def apply(_: pulumi.ResourceHookArgs) -> None:
-        def work() -> None:
-            live.crds.apply(
-                ClusterAPI.of(access), crds, take_over=os.environ.get(TAKE_OVER) == "true"
-            )
+        await asyncio.get_running_loop().run_in_executor(_POOL, _apply, args)
 
-        await asyncio.get_running_loop().run_in_executor(_POOL, work)
-
-    hook = pulumi.ResourceHook(f"{access.context}: CRDs of {name}", apply)
+    hook = pulumi.ResourceHook(f"{args.access.context}/{args.name}", apply)
     binding = pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook])
     return kubernetes.core.v1.ConfigMap(
-        resource,
-        metadata={"name": name, "namespace": namespace},
-        data=desired.digests(crds),
+        name,
+        metadata={"name": args.name, "namespace": args.namespace},
+        data=digests(args.crds),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=binding)),
     )
+
+
+def _apply(args: CrdsArgs) -> None:
+    take_over = os.environ.get(TAKE_OVER) == "true"
+    live.crds.apply(ClusterAPI.of(args.access), args.crds, take_over=take_over)

@@ -11,13 +11,15 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.helm.v4 import Chart, RepositoryOptsArgs
 from pulumi_kubernetes.yaml.v2 import ConfigGroup
 
-import stacks
 from components import crds
-from stacks.desired import crds as desired_crds
-from components.manifests import Manifest
 from components.providers import rendered_by
-from stacks import external_secrets_rights, external_secrets_values, identity
-from stacks.identity import Identity
+from components.rbac import rbac_resource
+from stacks.desired import crds as desired_crds
+from stacks.desired import external_secrets_rights, external_secrets_values, vault_identity
+from stacks.desired.objects import CRD, KubernetesObject
+from stacks.desired.vault_identity import Identity
+from stacks.model.access import ClusterAccess
+from stacks.model.fleet import Fleet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +32,11 @@ class ExternalSecretsArgs:
     `providers.rendered_by`.
     """
 
-    fleet: stacks.Fleet
+    fleet: Fleet
     identity: Identity
-    access: stacks.ClusterAccess | None
+    access: ClusterAccess | None
     renderer: kubernetes.Provider | None
-    manifest: Sequence[Manifest] = ()
+    manifest: Sequence[KubernetesObject] = ()
     install: bool = True
 
 
@@ -70,7 +72,7 @@ class ExternalSecrets(pulumi.ComponentResource):
         if install:
             before.append(self._installation(name, before))
         for grant, store in zip(
-            args.identity.grants, identity.stores(args.fleet, args.identity), strict=True
+            args.identity.grants, vault_identity.stores(args.fleet, args.identity), strict=True
         ):
             kubernetes.apiextensions.CustomResource(
                 f"{name}-store{grant.suffix}",
@@ -89,18 +91,23 @@ class ExternalSecrets(pulumi.ComponentResource):
             self._args.fleet, self._args.identity, install=install
         )
         opts = pulumi.ResourceOptions(parent=self, depends_on=[*before])
-        return [_typed(f"{name}-{one['metadata']['name']}", one, opts) for one in rights]
+        return [rbac_resource(f"{name}-{one['metadata']['name']}", one, opts) for one in rights]
 
     def _installation(self, name: str, before: list[pulumi.Resource]) -> pulumi.Resource:
         """External Secrets itself, once its CRDs are there."""
         settings = self._settings
         if found := desired_crds.of(self._args.manifest):
-            assert self._args.access, "what installs has a way there"
-            opts = pulumi.ResourceOptions(parent=self, depends_on=[*before])
+            assert self._args.access, "what installs something there has a way there"
             record = crds.record(
                 f"{name}-external-secrets-crds",
-                "external-secrets-crds",
-                found, self._args.access, settings.namespace, opts)
+                crds.CrdsArgs(
+                    name="external-secrets-crds",
+                    namespace=settings.namespace,
+                    crds=found,
+                    access=self._args.access,
+                ),
+                pulumi.ResourceOptions(parent=self, depends_on=[*before]),
+            )
             before = [*before, record]
         if settings.manifests:
             rest = [one for one in self._args.manifest if not self._made_already(one)]
@@ -119,30 +126,12 @@ class ExternalSecrets(pulumi.ComponentResource):
             opts=self._by_plugin(depends_on=before),
         )
 
-    def _made_already(self, one: Manifest) -> bool:
+    def _made_already(self, one: KubernetesObject) -> bool:
         name: str = one["metadata"].get("name", "")
-        return one["kind"] == desired_crds.KIND or (one["kind"], name) == ("Namespace", self._settings.namespace)
+        return one["kind"] == CRD or (one["kind"], name) == ("Namespace", self._settings.namespace)
 
     def _by_plugin(self, **options: Any) -> pulumi.ResourceOptions:
         """Options of what the plugin works out and registers itself, object by object."""
         return pulumi.ResourceOptions.merge(
             rendered_by(self, self._args.renderer), pulumi.ResourceOptions(**options)
         )
-
-
-def _typed(name: str, one: dict[str, Any], opts: pulumi.ResourceOptions) -> pulumi.Resource:
-    """An object of RBAC as a resource: `CustomResource` takes none that has more than `spec`."""
-    rbac = kubernetes.rbac.v1
-    if one["kind"] == "ClusterRole":
-        return rbac.ClusterRole(name, metadata=one["metadata"], rules=one["rules"], opts=opts)
-    if one["kind"] == "Role":
-        return rbac.Role(name, metadata=one["metadata"], rules=one["rules"], opts=opts)
-    binding: Any = {"ClusterRoleBinding": rbac.ClusterRoleBinding, "RoleBinding": rbac.RoleBinding}
-    made: pulumi.Resource = binding[one["kind"]](
-        name,
-        metadata=one["metadata"],
-        role_ref=one["roleRef"],
-        subjects=one["subjects"],
-        opts=opts,
-    )
-    return made

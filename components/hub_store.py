@@ -7,19 +7,19 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_vault
 
-import stacks
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.management_hub import ManagementHub
-from components.manifests import Manifest
 from components.vault_identity import VaultIdentity, VaultIdentityArgs
-from stacks import identity
+from stacks.desired import vault_identity
+from stacks.desired.objects import KubernetesObject
+from stacks.model.fleet import Fleet
 
 
 def hub_store(
-    fleet: stacks.Fleet,
+    fleet: Fleet,
     hub: ManagementHub,
     vault: pulumi_vault.Provider,
-    manifest: Sequence[Manifest] = (),
+    manifest: Sequence[KubernetesObject] = (),
 ) -> list[pulumi.Resource]:
     """External Secrets and its store on the hub, where the stack asks for one; what cluster Secrets wait for.
 
@@ -27,9 +27,9 @@ def hub_store(
     """
     if not fleet.hub.secret_store:
         return []
-    who = identity.of_hub(fleet, hub.access.server)
+    who = vault_identity.of_hub(fleet, hub.access.server)
     in_vault = VaultIdentity(
-        identity.HUB,
+        vault_identity.HUB,
         VaultIdentityArgs(
             fleet=fleet,
             identity=who,
@@ -40,7 +40,7 @@ def hub_store(
         ),
     )
     store = ExternalSecrets(
-        identity.HUB,
+        vault_identity.HUB,
         ExternalSecretsArgs(
             fleet=fleet, identity=who, access=hub.access, manifest=manifest, renderer=None
         ),

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-import stacks
 from components.providers import kubernetes_provider
-from stacks.contract import STACK_LABEL
+from stacks.desired.contract import STACK_LABEL
+from stacks.model.access import ClusterAccess
+from stacks.model.fleet import Fleet
 
 
 @dataclass(frozen=True, kw_only=True)
 class ManagementHubArgs:
     """The fleet, whose stack it is, and how to reach its hub."""
 
-    fleet: stacks.Fleet
+    fleet: Fleet
     stack: str
-    access: stacks.ClusterAccess
+    access: ClusterAccess
 
 
 class ManagementHub(pulumi.ComponentResource):
@@ -31,7 +32,7 @@ class ManagementHub(pulumi.ComponentResource):
     provider: kubernetes.Provider
     """The provider of the hub, for everything else that lives there."""
 
-    access: stacks.ClusterAccess
+    access: ClusterAccess
     """How this machine reaches the hub."""
 
     namespace: pulumi.Input[str]

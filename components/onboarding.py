@@ -8,15 +8,17 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_vault
 
-import stacks
 from components import providers
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.hub_store import hub_store
 from components.management_hub import ManagementHub
-from components.manifests import Manifest
 from components.spoke_cluster import SpokeCluster, SpokeClusterArgs
 from components.vault_identity import VaultIdentity, VaultIdentityArgs, kv_mounts
-from stacks import identity
+from stacks.desired import vault_identity
+from stacks.desired.objects import KubernetesObject
+from stacks.model.access import Endpoint
+from stacks.model.fleet import Fleet
+from stacks.model.spoke import Spoke
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +28,12 @@ class OnboardingArgs:
     `silent` names the spokes that don't answer now; `manifest` is External Secrets' own, where the stack has one.
     """
 
-    fleet: stacks.Fleet
+    fleet: Fleet
     stack: str
     hub: ManagementHub
-    reach: Mapping[str, stacks.Reach]
+    endpoints: Mapping[str, Endpoint]
     silent: Collection[str] = ()
-    manifest: Sequence[Manifest] = ()
+    manifest: Sequence[KubernetesObject] = ()
 
 
 def onboard_spokes(args: OnboardingArgs) -> None:
@@ -42,7 +44,7 @@ def onboard_spokes(args: OnboardingArgs) -> None:
     kv_mounts(args.fleet, vault)
     store = hub_store(args.fleet, args.hub, vault, args.manifest)
     for spoke in args.fleet.spokes:
-        _Onboarding(args, vault, store).onboard(spoke, args.reach[spoke.name])
+        _Onboarding(args, vault, store).onboard(spoke, args.endpoints[spoke.name])
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,20 @@ class _Onboarding:
     vault: pulumi_vault.Provider
     after: Sequence[pulumi.Resource]
 
-    def onboard(self, spoke: stacks.Spoke, reach: stacks.Reach) -> None:
+    def onboard(self, spoke: Spoke, endpoint: Endpoint) -> None:
         """Register everything of `spoke`, each resource named after it.
 
         A provider for the spoke, which costs a plugin process, is made only where Pulumi has something to do there.
         """
-        who = identity.of_spoke(self.args.fleet, spoke)
+        who = vault_identity.of_spoke(self.args.fleet, spoke)
         direct = self.args.fleet.delivery_of(spoke) == "pulumi"
         on_spoke = pulumi.ResourceOptions()
         if spoke.in_cluster:
             on_spoke.providers = [self.args.hub.provider]
-        elif reach.access and (direct or spoke.has_identity):
+        elif endpoint.access and (direct or spoke.has_identity):
             quarantine = bool(spoke.quarantine)
             provider = providers.kubernetes_provider(
-                spoke.name, reach.access, quarantine=quarantine
+                spoke.name, endpoint.access, quarantine=quarantine
             )
             on_spoke.providers = [provider]
         in_vault = VaultIdentity(
@@ -72,9 +74,9 @@ class _Onboarding:
             VaultIdentityArgs(
                 fleet=self.args.fleet,
                 identity=who,
-                server=reach.server,
-                local_server=reach.access.server if reach.access else "",
-                ca_pem=reach.ca_pem,
+                server=endpoint.server,
+                local_server=endpoint.access.server if endpoint.access else "",
+                ca_pem=endpoint.ca_pem,
                 public_keys=spoke.jwt_public_keys,
                 provider=self.vault,
             ),
@@ -86,7 +88,7 @@ class _Onboarding:
                 ExternalSecretsArgs(
                     fleet=self.args.fleet,
                     identity=who,
-                    access=reach.access,
+                    access=endpoint.access,
                     manifest=self.args.manifest,
                     # Else the plugin, asked to take a chart apart for a dead cluster, would end the whole run.
                     renderer=self.args.hub.provider
@@ -107,7 +109,7 @@ class _Onboarding:
                 fleet=self.args.fleet,
                 stack=self.args.stack,
                 spoke=spoke,
-                reach=reach,
+                endpoint=endpoint,
                 hub=self.args.hub,
             ),
             pulumi.ResourceOptions.merge(on_spoke, pulumi.ResourceOptions(depends_on=before)),

@@ -6,12 +6,13 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import pulumi_vault as vault
 
-import stacks
+from stacks.model.access import ClusterAccess
+from stacks.model.vault import Vault
 
 
 def kubernetes_provider(
     name: str,
-    access: stacks.ClusterAccess,
+    access: ClusterAccess,
     opts: pulumi.ResourceOptions | None = None,
     *,
     quarantine: bool = False,
@@ -57,6 +58,6 @@ def rendered_by(
     return pulumi.ResourceOptions(parent=parent, transforms=[construct])
 
 
-def vault_provider(vault_args: stacks.Vault) -> vault.Provider:
+def vault_provider(vault_args: Vault) -> vault.Provider:
     """The provider of Vault. It takes its token from `VAULT_TOKEN`, so that none enters Pulumi's state."""
     return vault.Provider("vault", address=vault_args.address, ca_cert_file=vault_args.ca_file)

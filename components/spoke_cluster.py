@@ -10,21 +10,23 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-import stacks
 from components.management_hub import ManagementHub
-from stacks import cluster_secret, contract, rights
-from stacks.auth import VaultAuth
-from stacks.reach import Reach
+from components.rbac import rbac_resource
+from stacks.desired import argocd_manager, cluster_secret, contract
+from stacks.model.access import Endpoint
+from stacks.model.auth import VaultAuth
+from stacks.model.fleet import Fleet
+from stacks.model.spoke import Spoke
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpokeClusterArgs:
     """The fleet, whose stack it is, the spoke and how it is reached, and the hub."""
 
-    fleet: stacks.Fleet
+    fleet: Fleet
     stack: str
-    spoke: stacks.Spoke
-    reach: Reach
+    spoke: Spoke
+    endpoint: Endpoint
     hub: ManagementHub
 
 
@@ -56,8 +58,8 @@ class SpokeCluster(pulumi.ComponentResource):
                 credential = {"token": self._token(name, account)}
                 bindings = self._rights(name, args, account)
             elif args.spoke.credential_from_context:
-                assert args.reach.access
-                credential = args.reach.access.user
+                assert args.endpoint.access
+                credential = args.endpoint.access.user
             self._cluster_secret(name, args, credential, bindings)
         self.register_outputs({})
 
@@ -68,9 +70,9 @@ class SpokeCluster(pulumi.ComponentResource):
         credential: Mapping[str, Any],
         bindings: Sequence[pulumi.Resource],
     ) -> None:
-        fleet, spoke, reach = args.fleet, args.spoke, args.reach
+        fleet, spoke, endpoint = args.fleet, args.spoke, args.endpoint
         config: pulumi.Output[str] = pulumi.Output.json_dumps(
-            cluster_secret.config(spoke, reach, credential)
+            cluster_secret.config(spoke, endpoint, credential)
         )
         secret_config: pulumi.Output[str] = pulumi.Output.secret(config)
         kubernetes.core.v1.Secret(
@@ -82,7 +84,7 @@ class SpokeCluster(pulumi.ComponentResource):
                 "annotations": contract.annotations(fleet, spoke),
             },
             type="Opaque",
-            string_data=cluster_secret.data(fleet, spoke, reach, secret_config),
+            string_data=cluster_secret.data(fleet, spoke, endpoint, secret_config),
             opts=pulumi.ResourceOptions(
                 parent=self, provider=args.hub.provider, depends_on=[*bindings]
             ),
@@ -103,7 +105,7 @@ class SpokeCluster(pulumi.ComponentResource):
                     "pulumi.com/timeoutSeconds": "120",
                 },
             },
-            spec=cluster_secret.external_secret(args.fleet, args.stack, args.spoke, args.reach),
+            spec=cluster_secret.external_secret(args.fleet, args.stack, args.spoke, args.endpoint),
             opts=pulumi.ResourceOptions(parent=self, provider=args.hub.provider),
         )
 
@@ -111,7 +113,7 @@ class SpokeCluster(pulumi.ComponentResource):
         """Make `argocd-manager` on the spoke."""
         return kubernetes.core.v1.ServiceAccount(
             f"{name}-argocd-manager",
-            metadata={"name": rights.ACCOUNT, "namespace": rights.NAMESPACE},
+            metadata=argocd_manager.account()["metadata"],
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -120,58 +122,35 @@ class SpokeCluster(pulumi.ComponentResource):
     ) -> Sequence[pulumi.Resource]:
         """Give `account` its rights, in the whole spoke or in its namespaces; the bindings that do."""
         on_spoke = pulumi.ResourceOptions(parent=self)
-        rules = [_policy_rule(rule) for rule in rights.rules(args.fleet, args.spoke)]
-        namespaces = args.fleet.rbac_of(args.spoke).namespaces
-        subjects = [
-            kubernetes.rbac.v1.SubjectArgs(
-                kind="ServiceAccount",
-                name=account.metadata["name"],
-                namespace=rights.NAMESPACE,
-            )
-        ]
-        if not namespaces:
-            cluster_role = kubernetes.rbac.v1.ClusterRole(
-                f"{name}-argocd-manager-role",
-                metadata={"name": rights.ROLE},
-                rules=rules,
-                opts=on_spoke,
-            )
-            binding = kubernetes.rbac.v1.ClusterRoleBinding(
-                f"{name}-argocd-manager-role-binding",
-                metadata={"name": rights.BINDING},
-                role_ref=_role_ref("ClusterRole", cluster_role.metadata["name"]),
-                subjects=subjects,
-                opts=on_spoke,
-            )
-            return [binding]
         bindings = []
-        for namespace in namespaces:
-            role = kubernetes.rbac.v1.Role(
-                f"{name}-argocd-manager-role-{namespace}",
-                metadata={"name": rights.ROLE, "namespace": namespace},
-                rules=rules,
-                opts=on_spoke,
+        for role, binding in argocd_manager.roles(args.fleet, args.spoke):
+            namespace = role["metadata"].get("namespace")
+            suffix = f"-{namespace}" if namespace else ""
+            made = rbac_resource(f"{name}-argocd-manager-role{suffix}", role, on_spoke)
+            # By their outputs, so that the engine knows what a binding stands on.
+            linked = {
+                **binding,
+                "roleRef": {**binding["roleRef"], "name": made.metadata["name"]},
+                "subjects": [
+                    {**subject, "name": account.metadata["name"]} for subject in binding["subjects"]
+                ],
+            }
+            bindings.append(
+                rbac_resource(f"{name}-argocd-manager-role-binding{suffix}", linked, on_spoke)
             )
-            in_namespace = kubernetes.rbac.v1.RoleBinding(
-                f"{name}-argocd-manager-role-binding-{namespace}",
-                metadata={"name": rights.BINDING, "namespace": namespace},
-                role_ref=_role_ref("Role", role.metadata["name"]),
-                subjects=subjects,
-                opts=on_spoke,
-            )
-            bindings.append(in_namespace)
         return bindings
 
     def _token(self, name: str, account: kubernetes.core.v1.ServiceAccount) -> pulumi.Output[str]:
         """Have a token made for `account`; secret."""
+        wanted = argocd_manager.token()
+        metadata: Any = {
+            **wanted["metadata"],
+            "annotations": {argocd_manager.ACCOUNT_ANNOTATION: account.metadata["name"]},
+        }
         token = kubernetes.core.v1.Secret(
             f"{name}-argocd-manager-token",
-            metadata={
-                "name": rights.TOKEN,
-                "namespace": rights.NAMESPACE,
-                "annotations": {"kubernetes.io/service-account.name": account.metadata["name"]},
-            },
-            type="kubernetes.io/service-account-token",
+            metadata=metadata,
+            type=wanted["type"],
             opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["data"]),
         )
         return token.data.apply(_decoded)
@@ -180,19 +159,3 @@ class SpokeCluster(pulumi.ComponentResource):
 def _decoded(data: Mapping[str, str] | None) -> str:
     # The server fills the token in after creation, so a preview of a new spoke has none yet.
     return base64.b64decode((data or {}).get("token", "")).decode()
-
-
-def _role_ref(kind: str, name: pulumi.Input[str]) -> kubernetes.rbac.v1.RoleRefArgs:
-    return kubernetes.rbac.v1.RoleRefArgs(
-        api_group="rbac.authorization.k8s.io", kind=kind, name=name
-    )
-
-
-def _policy_rule(rule: rights.RbacRule) -> kubernetes.rbac.v1.PolicyRuleArgs:
-    return kubernetes.rbac.v1.PolicyRuleArgs(
-        api_groups=rule.get("apiGroups"),
-        resources=rule.get("resources"),
-        resource_names=rule.get("resourceNames"),
-        non_resource_urls=rule.get("nonResourceURLs"),
-        verbs=rule["verbs"],
-    )

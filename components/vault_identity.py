@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_vault
 
-import stacks
-from stacks import identity
-from stacks.identity import Grant, Identity
-from stacks.spoke import IN_CLUSTER_SERVER
+from stacks.desired import vault_identity
+from stacks.desired.vault_identity import Grant, Identity
+from stacks.model.fleet import Fleet
+from stacks.model.spoke import IN_CLUSTER_SERVER
+from stacks.model.vault import Vault
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class VaultIdentityArgs:
     tokens; without any, Vault asks the issuer.
     """
 
-    fleet: stacks.Fleet
+    fleet: Fleet
     identity: Identity
     server: str
     local_server: str = ""
@@ -74,7 +75,7 @@ class VaultIdentity(pulumi.ComponentResource):
 
     def _jwt_mount(self, name: str) -> pulumi.Output[str | None]:
         args, who = self._args, self._args.identity
-        keys = identity.public_keys(args.public_keys)
+        keys = vault_identity.public_keys(args.public_keys)
         # Where the cluster is its own issuer, its certificate is of the cluster's CA, not of a public one.
         own_issuer = who.issuer in (args.server, args.local_server)
         mount = pulumi_vault.jwt.AuthBackend(
@@ -162,7 +163,7 @@ class VaultIdentity(pulumi.ComponentResource):
         )
 
 
-def kv_mounts(fleet: stacks.Fleet, provider: pulumi_vault.Provider) -> None:
+def kv_mounts(fleet: Fleet, provider: pulumi_vault.Provider) -> None:
     """The KV version 2 engines that the stack's clusters read from, where `fleet:vault.manageMount` asks for them.
 
     They are never deleted: that would delete every secret in them. One that is there already is an error; it is taken
@@ -170,7 +171,7 @@ def kv_mounts(fleet: stacks.Fleet, provider: pulumi_vault.Provider) -> None:
     """
     if not _vault(fleet).manage_mount:
         return
-    for namespace, mount in identity.kv_mounts(fleet):
+    for namespace, mount in vault_identity.kv_mounts(fleet):
         pulumi_vault.Mount(
             f"kv-{namespace}:{mount}" if namespace else f"kv-{mount}",
             path=mount,
@@ -182,7 +183,7 @@ def kv_mounts(fleet: stacks.Fleet, provider: pulumi_vault.Provider) -> None:
         )
 
 
-def _vault(fleet: stacks.Fleet) -> stacks.Vault:
+def _vault(fleet: Fleet) -> Vault:
     assert fleet.vault
     return fleet.vault
 

@@ -1,25 +1,26 @@
-"""The account that the hub's Argo CD uses on a spoke, and its rights, as Kubernetes objects. Pure."""
+"""Where the objects of `argocd-manager` are in a spoke's API, and which of them are left over. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from stacks import Fleet, rights
-from stacks.spoke import Spoke
+from stacks.desired import argocd_manager
+from stacks.desired.objects import RBAC, KubernetesObject, metadata
+from stacks.model.fleet import Fleet
+from stacks.model.spoke import Spoke
 
 MANAGER = "fleet"
 """The field manager under which the command applies objects, and what they say that they are managed by."""
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
+API = f"/apis/{RBAC}/v1"
 LABELS = {"app.kubernetes.io/managed-by": MANAGER}
 
-_GROUP = "rbac.authorization.k8s.io"
 # Kind → plural, and the name that Fleet's own have.
 _KINDS = {
-    "ClusterRole": ("clusterroles", rights.ROLE),
-    "ClusterRoleBinding": ("clusterrolebindings", rights.BINDING),
-    "Role": ("roles", rights.ROLE),
-    "RoleBinding": ("rolebindings", rights.BINDING),
+    "ClusterRole": ("clusterroles", argocd_manager.ROLE),
+    "ClusterRoleBinding": ("clusterrolebindings", argocd_manager.BINDING),
+    "Role": ("roles", argocd_manager.ROLE),
+    "RoleBinding": ("rolebindings", argocd_manager.BINDING),
 }
 
 
@@ -29,39 +30,22 @@ class Object:
 
     path: str
     title: str
-    document: dict[str, Any]
+    document: KubernetesObject
 
 
 def account() -> Object:
     """The ServiceAccount."""
-    base = f"/api/v1/namespaces/{rights.NAMESPACE}/serviceaccounts"
-    return Object(
-        f"{base}/{rights.ACCOUNT}",
-        f"ServiceAccount {rights.NAMESPACE}/{rights.ACCOUNT}",
-        {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": {
-                "name": rights.ACCOUNT,
-                "namespace": rights.NAMESPACE,
-                "labels": LABELS,
-            },
-        },
-    )
+    path = f"/api/v1/namespaces/{argocd_manager.NAMESPACE}/serviceaccounts"
+    return _placed(f"{path}/{argocd_manager.ACCOUNT}", argocd_manager.account(LABELS))
 
 
-def rights_of(fleet: Fleet, spoke: Spoke) -> list[Object]:
+def roles(fleet: Fleet, spoke: Spoke) -> list[Object]:
     """The role and its binding: for the whole cluster, or one pair in each of the namespaces it is limited to."""
-    rules = rights.rules(fleet, spoke)
-    namespaces = fleet.rbac_of(spoke).namespaces
-    role, binding = ("Role", "RoleBinding") if namespaces else ("ClusterRole", "ClusterRoleBinding")
-    subject = {"kind": "ServiceAccount", "name": rights.ACCOUNT, "namespace": rights.NAMESPACE}
-    reference = {"apiGroup": _GROUP, "kind": role, "name": rights.ROLE}
-    made = []
-    for namespace in namespaces or [""]:
-        made.append(_rbac(role, namespace, {"rules": rules}))
-        made.append(_rbac(binding, namespace, {"roleRef": reference, "subjects": [subject]}))
-    return made
+    return [
+        _placed(_path(one["kind"], one["metadata"].get("namespace", "")), one)
+        for pair in argocd_manager.roles(fleet, spoke, LABELS)
+        for one in pair
+    ]
 
 
 def leftovers(wanted: list[Object], found: dict[str, list[dict[str, Any]]]) -> list[Object]:
@@ -72,26 +56,28 @@ def leftovers(wanted: list[Object], found: dict[str, list[dict[str, Any]]]) -> l
     keep = {one.path for one in wanted}
     left = []
     for kind, (plural, name) in _KINDS.items():
-        for item in found.get(f"{RBAC}/{plural}", ()):
-            metadata = item["metadata"]
-            one = _rbac(kind, metadata.get("namespace", ""), {})
-            ours = (metadata.get("labels") or {}).items() >= LABELS.items()
-            if metadata["name"] == name and ours and one.path not in keep:
-                left.append(one)
+        for item in found.get(f"{API}/{plural}", ()):
+            there = item["metadata"]
+            namespace = there.get("namespace", "")
+            path = _path(kind, namespace)
+            ours = (there.get("labels") or {}).items() >= LABELS.items()
+            if there["name"] == name and ours and path not in keep:
+                left.append(_placed(path, {"kind": kind, "metadata": metadata(name, namespace)}))
     return left
 
 
 def listed() -> list[str]:
     """The paths of the lists in which leftovers may be."""
-    return [f"{RBAC}/{plural}" for plural, _ in _KINDS.values()]
+    return [f"{API}/{plural}" for plural, _ in _KINDS.values()]
 
 
-def _rbac(kind: str, namespace: str, body: dict[str, Any]) -> Object:
+def _path(kind: str, namespace: str) -> str:
     plural, name = _KINDS[kind]
     inside = f"/namespaces/{namespace}" if namespace else ""
-    metadata = {"name": name, **({"namespace": namespace} if namespace else {}), "labels": LABELS}
-    return Object(
-        f"{RBAC}{inside}/{plural}/{name}",
-        f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}",
-        {"apiVersion": f"{_GROUP}/v1", "kind": kind, "metadata": metadata, **body},
-    )
+    return f"{API}{inside}/{plural}/{name}"
+
+
+def _placed(path: str, document: KubernetesObject) -> Object:
+    about = document["metadata"]
+    place = "/".join(filter(None, (about.get("namespace"), about["name"])))
+    return Object(path, f"{document['kind']} {place}", document)

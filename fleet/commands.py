@@ -20,7 +20,10 @@ from fleet.options import (
     stack_names,
 )
 from fleet.recover import recover
-from stacks import Fleet, StackError, load_file, neighbours
+from stacks.checks import neighbours
+from stacks.loading.load import load_file
+from stacks.model.errors import StackError
+from stacks.model.fleet import Fleet
 
 app = typer.Typer(
     name="fleet",

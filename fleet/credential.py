@@ -13,14 +13,17 @@ import typer
 
 from fleet import durations
 from fleet.options import JsonOption, StackOption, chosen_stack, fail
-from stacks import Fleet, StackError, Vault, cluster_secret, load_file
-from stacks.auth import VaultAuth
-from stacks.errors import did_you_mean
-from stacks.kubeconfig import Kubeconfig, KubeconfigError
-from stacks.spoke import Spoke
+from stacks.desired import cluster_secret
+from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
+from stacks.loading.load import load_file
+from stacks.model.auth import VaultAuth
+from stacks.model.errors import StackError, did_you_mean
+from stacks.model.fleet import Fleet
+from stacks.model.spoke import Spoke
+from stacks.model.vault import Vault
 
 if TYPE_CHECKING:
-    from fleet.token_request import Rights, Token
+    from fleet.token_request import ManagerPlan, Token
     from fleet.vault_entry import Entry
 
 Say = Callable[[str], None]
@@ -88,7 +91,7 @@ def credential(
     """
     # Imported late: `--help` needs neither the cluster client nor Vault's.
     from fleet.vault_entry import VaultError
-    from stacks.cluster_api import Unreachable
+    from live.cluster_api import Unreachable
 
     token = os.environ.get("VAULT_TOKEN", "")
     if not token:
@@ -134,13 +137,13 @@ def _wanted(name: str, stack: str, expires: str, dry_run: bool) -> tuple[Wanted,
 def _renew(wanted: Wanted, kubeconfig: Kubeconfig, vault_token: str, say: Say) -> dict[str, Any]:
     from fleet import token_request
     from fleet.vault_entry import VaultError, Writer, entry_of
-    from stacks.cluster_api import ClusterAPI, Unreachable
+    from live.cluster_api import ClusterAPI, Unreachable
 
     hub = ClusterAPI(kubeconfig, wanted.fleet.hub.context)
     on_spoke = ClusterAPI(kubeconfig, wanted.context)
     entry = entry_of(hub, wanted.spoke, wanted.auth, _described(wanted))
     try:
-        rights = token_request.planned(on_spoke, wanted.fleet, wanted.spoke)
+        plan = token_request.planned(on_spoke, wanted.fleet, wanted.spoke)
     except Unreachable as error:
         raise Unreachable(
             f'spoke "{wanted.spoke.name}" by context "{wanted.context}": {error}. Run this where that context works, '
@@ -149,8 +152,8 @@ def _renew(wanted: Wanted, kubeconfig: Kubeconfig, vault_token: str, say: Say) -
     writer = Writer(wanted.vault, entry, vault_token)
     # Before a token is made: one that can't be stored would only be in the way.
     writer.check()
-    _say_plan(wanted, rights, entry, say)
-    token_request.make(on_spoke, rights, dry_run=wanted.dry_run)
+    _say_plan(wanted, plan, entry, say)
+    token_request.make(on_spoke, plan, dry_run=wanted.dry_run)
     token = None
     if wanted.dry_run:
         say("Nothing was changed: the spoke and Vault would take it.")
@@ -161,10 +164,10 @@ def _renew(wanted: Wanted, kubeconfig: Kubeconfig, vault_token: str, say: Say) -
         except VaultError as error:
             raise VaultError(f"{error}. The token before stays in use; run this again") from None
         _say_done(wanted, token, say)
-    warnings = _warnings(wanted, rights, entry, token)
+    warnings = _warnings(wanted, plan, entry, token)
     for warning in warnings:
         say(f"WARNING: {warning}")
-    return {**_report(wanted, rights, entry, token), "warnings": warnings}
+    return {**_report(wanted, plan, entry, token), "warnings": warnings}
 
 
 def _described(wanted: Wanted) -> Entry | None:
@@ -178,11 +181,11 @@ def _described(wanted: Wanted) -> Entry | None:
     return Entry(store.mount or wanted.vault.mount, path, store.namespace or "")
 
 
-def _say_plan(wanted: Wanted, rights: Rights, entry: Entry, say: Say) -> None:
+def _say_plan(wanted: Wanted, plan: ManagerPlan, entry: Entry, say: Say) -> None:
     say(f'Spoke {wanted.spoke.name}, by context "{wanted.context}":')
-    for one in rights.apply:
+    for one in plan.apply:
         say(f"  apply   {one.title}")
-    for one in rights.delete:
+    for one in plan.delete:
         say(f"  delete  {one.title}, no longer wanted")
     say(f"  write   a token for {durations.spoken(wanted.asked)} to Vault, {entry}")
 
@@ -211,9 +214,9 @@ def _say_done(wanted: Wanted, token: Token, say: Say) -> None:
     )
 
 
-def _warnings(wanted: Wanted, rights: Rights, entry: Entry, token: Token | None) -> list[str]:
+def _warnings(wanted: Wanted, plan: ManagerPlan, entry: Entry, token: Token | None) -> list[str]:
     found = []
-    if rights.of_pulumi:
+    if plan.of_pulumi:
         found.append(
             "Pulumi made the ServiceAccount that was there, for the kind of auth that the spoke had before. The "
             "`pulumi up` that changes the kind deletes it, and this token with it: run this again right after"
@@ -231,13 +234,13 @@ def _warnings(wanted: Wanted, rights: Rights, entry: Entry, token: Token | None)
     return found
 
 
-def _report(wanted: Wanted, rights: Rights, entry: Entry, token: Token | None) -> dict[str, Any]:
+def _report(wanted: Wanted, plan: ManagerPlan, entry: Entry, token: Token | None) -> dict[str, Any]:
     return {
         "spoke": wanted.spoke.name,
         "context": wanted.context,
         "dryRun": wanted.dry_run,
-        "applied": [one.title for one in rights.apply],
-        "deleted": [one.title for one in rights.delete],
+        "applied": [one.title for one in plan.apply],
+        "deleted": [one.title for one in plan.delete],
         "vault": {
             "address": wanted.vault.address,
             "namespace": entry.namespace,

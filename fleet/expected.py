@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stacks import Fleet, cluster_secret, contract, sets
-from stacks.auth import VaultAuth
+from stacks.desired import cluster_secret, contract, sets
+from stacks.model.auth import VaultAuth
+from stacks.model.fleet import Fleet
 
 
 @dataclass(frozen=True)

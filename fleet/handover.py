@@ -16,7 +16,7 @@ from fleet.facts import Application, Hub, Readiness, Spoke
 
 
 @dataclass(frozen=True)
-class Problem:
+class Finding:
     """One reason why the handover isn't done: where (`hub`, a spoke, an Application) and what."""
 
     where: str
@@ -70,12 +70,12 @@ class Verdict:
     spokes: tuple[SpokeVerdict, ...]
     applications: tuple[Application, ...]
     """The Applications that count: of this stack's ApplicationSets, or deployed to its spokes."""
-    problems: tuple[Problem, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def good(self) -> bool:
         """Whether the handover is done, spokes in quarantine aside."""
-        return not self.problems
+        return not self.findings
 
     @property
     def exit_code(self) -> int:
@@ -116,7 +116,7 @@ def judge(expected: Expected, hub: Hub, spokes: Mapping[str, Spoke]) -> Verdict:
         if application.spoke in ours or application.application_set in set_names
     )
     missing = _missing_applications(expected, counted)
-    problems = [*_hub_problems(expected, hub)]
+    findings = [*_hub_findings(expected, hub)]
     rows = []
     for entry in expected.spokes:
         facts = spokes[entry.name]
@@ -133,16 +133,16 @@ def judge(expected: Expected, hub: Hub, spokes: Mapping[str, Spoke]) -> Verdict:
         )
         if entry.quarantine:
             continue
-        problems += _spoke_problems(facts)
+        findings += _spoke_findings(facts)
         if hub.reachable and hub.application_sets is not None:
-            problems += [Problem(entry.name, message) for message in lacking]
+            findings += [Finding(entry.name, message) for message in lacking]
     left_alone = {spoke.name for spoke in expected.spokes if spoke.quarantine}
-    problems += [
-        Problem(entry.name, _application_problem(entry))
+    findings += [
+        Finding(entry.name, _application_finding(entry))
         for entry in counted
         if not entry.good and entry.spoke not in left_alone
     ]
-    return Verdict(hub, expected.sets, tuple(rows), counted, tuple(problems))
+    return Verdict(hub, expected.sets, tuple(rows), counted, tuple(findings))
 
 
 def _missing_applications(
@@ -169,46 +169,46 @@ def _missing_applications(
     return missing
 
 
-def _hub_problems(expected: Expected, hub: Hub) -> list[Problem]:
+def _hub_findings(expected: Expected, hub: Hub) -> list[Finding]:
     if not hub.reachable or hub.error:
-        return [Problem("hub", hub.error or "not reachable")]
+        return [Finding("hub", hub.error or "not reachable")]
     have = hub.application_sets or {}
     absent = [
-        Problem("hub", f'ApplicationSet "{entry.name}" does not exist')
+        Finding("hub", f'ApplicationSet "{entry.name}" does not exist')
         for entry in expected.sets
         if entry.name not in have
     ]
     failing = [
-        Problem("hub", f'ApplicationSet "{entry.name}": {have[entry.name]}')
+        Finding("hub", f'ApplicationSet "{entry.name}": {have[entry.name]}')
         for entry in expected.sets
         if have.get(entry.name)
     ]
     return absent + failing + _not_ready("hub", hub.stores, hub.credentials)
 
 
-def _spoke_problems(spoke: Spoke) -> list[Problem]:
+def _spoke_findings(spoke: Spoke) -> list[Finding]:
     if not spoke.asked:
         return []
     if not spoke.reachable or spoke.error:
-        return [Problem(spoke.name, spoke.error or "not reachable")]
+        return [Finding(spoke.name, spoke.error or "not reachable")]
     return _not_ready(spoke.name, spoke.stores, spoke.secrets)
 
 
 def _not_ready(
     where: str, stores: Sequence[Readiness], secrets: Sequence[Readiness]
-) -> list[Problem]:
+) -> list[Finding]:
     """A problem for each store that isn't Ready; one for all ExternalSecrets, as they often fail for one reason."""
-    problems = [
-        Problem(where, f"ClusterSecretStore {store.trouble}") for store in stores if not store.ready
+    findings = [
+        Finding(where, f"ClusterSecretStore {store.trouble}") for store in stores if not store.ready
     ]
     failing = [secret for secret in secrets if not secret.ready]
     if failing:
         more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
-        problems.append(Problem(where, f"ExternalSecret {failing[0].trouble}{more}"))
-    return problems
+        findings.append(Finding(where, f"ExternalSecret {failing[0].trouble}{more}"))
+    return findings
 
 
-def _application_problem(application: Application) -> str:
+def _application_finding(application: Application) -> str:
     state = f"on {application.spoke}: {application.sync}, {application.health}"
     if not application.revision:
         state += ", no revision"

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from fleet.pending import Live, Pending, identity
-from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
+from live.cluster_api import ClusterAPI, NotFound, Unreachable
 
 FIELD_MANAGER = "pulumi-kubernetes"
 """How the names begin under which the Kubernetes plugin applies objects."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from fleet.expected import credentials, hub_stores
 from fleet.facts import Application, Hub, Readiness, Spoke
-from stacks import Fleet
-from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
-from stacks.kubeconfig import Kubeconfig
-from stacks.reach import reach
+from live.cluster_api import ClusterAPI, NotFound, Unreachable
+from stacks.loading.endpoints import endpoints_of
+from stacks.loading.kubeconfig import Kubeconfig
+from stacks.model.fleet import Fleet
 
 PARALLEL = 32
 _ARGO = "/apis/argoproj.io/v1alpha1"
@@ -29,7 +29,7 @@ class Observer:
         self._fleet = fleet
         self._stores = [store.name for store in fleet.secret_stores]
         self._hub = ClusterAPI(kubeconfig, fleet.hub.context)
-        reached = reach(fleet, kubeconfig)
+        reached = endpoints_of(fleet, kubeconfig)
         self._spokes = {
             name: ClusterAPI(kubeconfig, found.access.context) if found.access else None
             for name, found in reached.items()

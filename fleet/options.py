@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand
 
-from stacks import stack_files
+from stacks.loading.load import stack_files
 
 
 class PlainHelp(TyperCommand):

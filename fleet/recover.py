@@ -14,12 +14,13 @@ from fleet.orphans import Orphan
 from fleet.pending import Step, mend, pending_of, plan
 from fleet.pulumi_cli import Lock, PulumiError, PulumiStack
 from fleet.render import console, heading, table
-from stacks import StackError, load_file
-from stacks.kubeconfig import Kubeconfig, KubeconfigError
-from stacks.reach import reach
+from stacks.loading.endpoints import endpoints_of
+from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
+from stacks.loading.load import load_file
+from stacks.model.errors import StackError
 
 if TYPE_CHECKING:
-    from stacks.cluster_api import ClusterAPI
+    from live.cluster_api import ClusterAPI
 
 _SAID = {
     "adopt": "take into the state",
@@ -198,12 +199,12 @@ def _show(out: Console, stack: str, steps: list[Step]) -> None:
 
 def _clusters(stack: str, out: Console) -> Callable[[str], ClusterAPI | None]:
     """Finds a provider's cluster: providers are named after the spokes, and `hub`."""
-    from stacks.cluster_api import ClusterAPI
+    from live.cluster_api import ClusterAPI
 
     try:
         kubeconfig = Kubeconfig.read()
         fleet = load_file(stack, kubeconfig=kubeconfig)
-        reached = reach(fleet, kubeconfig)
+        reached = endpoints_of(fleet, kubeconfig)
     except (StackError, KubeconfigError) as error:
         # The state can be mended without the stack file: the refresh asks through the state's own providers.
         out.print(f"The clusters can't be asked directly: {str(error).splitlines()[0]}")

@@ -80,7 +80,7 @@ def summary(verdict: Verdict) -> Text:
     """One line when all is good, else one line per problem."""
     if verdict.good:
         return Text(f"All good: {_all_good(verdict)}.", style="green")
-    lines = [f"  {problem.where}: {problem.message}" for problem in verdict.problems]
+    lines = [f"  {one.where}: {one.message}" for one in verdict.findings]
     return Text("\n".join([f"Not good yet ({len(lines)}):", *lines]), style="yellow")
 
 
@@ -155,9 +155,7 @@ def as_json(verdict: Verdict, stack: str, now: datetime | None = None) -> str:
             }
             for entry in verdict.applications
         ],
-        "problems": [
-            {"where": problem.where, "message": problem.message} for problem in verdict.problems
-        ],
+        "problems": [{"where": one.where, "message": one.message} for one in verdict.findings],
     }
     return json.dumps(document, indent=2)
 

@@ -13,8 +13,9 @@ from fleet.options import fail
 from fleet.render import as_json as to_json
 from fleet.render import as_tables, console
 from fleet.watch import watch
-from stacks import StackError, load_file
-from stacks.kubeconfig import KubeconfigError
+from stacks.loading.kubeconfig import KubeconfigError
+from stacks.loading.load import load_file
+from stacks.model.errors import StackError
 
 
 def show_status(

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from fleet.argocd_manager import MANAGER, Object, account, leftovers, listed, rights_of
-from stacks import Fleet, rights
-from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
-from stacks.spoke import Spoke
+from fleet.argocd_manager import MANAGER, Object, account, leftovers, listed, roles
+from live.cluster_api import ClusterAPI, NotFound, Unreachable
+from stacks.desired import argocd_manager
+from stacks.model.fleet import Fleet
+from stacks.model.spoke import Spoke
 
 SHORTEST = 600
 """The API server refuses tokens for less than ten minutes."""
@@ -26,7 +27,7 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Rights:
+class ManagerPlan:
     """What has to be done on a spoke so that `argocd-manager` is there with its rights, and no others."""
 
     apply: tuple[Object, ...]
@@ -35,19 +36,19 @@ class Rights:
     """Whether Pulumi made the ServiceAccount that is there now, for another kind of auth, and will delete it."""
 
 
-def planned(api: ClusterAPI, fleet: Fleet, spoke: Spoke) -> Rights:
+def planned(api: ClusterAPI, fleet: Fleet, spoke: Spoke) -> ManagerPlan:
     """What is to be applied on the spoke, and which roles of earlier runs go. Raises Unreachable."""
-    wanted = rights_of(fleet, spoke)
+    wanted = roles(fleet, spoke)
     found = {path: list(api.items(path)) for path in listed()}
-    return Rights((account(), *wanted), tuple(leftovers(wanted, found)), _of_pulumi(api))
+    return ManagerPlan((account(), *wanted), tuple(leftovers(wanted, found)), _of_pulumi(api))
 
 
-def make(api: ClusterAPI, rights: Rights, *, dry_run: bool = False) -> None:
+def make(api: ClusterAPI, plan: ManagerPlan, *, dry_run: bool = False) -> None:
     """Apply and delete as planned; with `dry_run` the API server only says whether it would. Raises Unreachable."""
-    for one in rights.apply:
+    for one in plan.apply:
         with _named(one):
             api.apply(one.path, one.document, manager=MANAGER, dry_run=dry_run)
-    for one in rights.delete:
+    for one in plan.delete:
         with _named(one):
             api.delete(one.path, dry_run=dry_run)
 
@@ -78,7 +79,7 @@ def request(api: ClusterAPI, lifetime: int) -> Token:
 def _of_pulumi(api: ClusterAPI) -> bool:
     # By its token Secret, which only Pulumi makes: an account that is nothing but a name has no field managers.
     try:
-        api.json(f"/api/v1/namespaces/{rights.NAMESPACE}/secrets/{rights.TOKEN}")
+        api.json(f"/api/v1/namespaces/{argocd_manager.NAMESPACE}/secrets/{argocd_manager.TOKEN}")
     except NotFound:
         return False
     return True

@@ -13,10 +13,10 @@ from typing import Any
 import hvac
 import requests
 
-from stacks import Vault
-from stacks.auth import VaultAuth
-from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
-from stacks.spoke import Spoke
+from live.cluster_api import ClusterAPI, NotFound, Unreachable
+from stacks.model.auth import VaultAuth
+from stacks.model.spoke import Spoke
+from stacks.model.vault import Vault
 
 TIMEOUT_SECONDS = 10
 

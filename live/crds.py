@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
+from live.cluster_api import ClusterAPI, NotFound, Unreachable
+from stacks.desired.objects import KubernetesObject
 
 MANAGER = "fleet"
 """The field manager under which they are applied."""
@@ -23,7 +23,7 @@ class CrdError(Exception):
     """CRDs that can't be applied; the message says which, why, and what to do."""
 
 
-def apply(api: ClusterAPI, crds: Sequence[Mapping[str, Any]], *, take_over: bool = False) -> None:
+def apply(api: ClusterAPI, crds: Sequence[KubernetesObject], *, take_over: bool = False) -> None:
     """Make the cluster behind `api` have these CRDs, and wait until it serves them.
 
     Those that somebody else made are refused, all of them before anything is applied, unless `take_over`.
@@ -63,8 +63,8 @@ def _foreign(api: ClusterAPI, name: str) -> str:
     return f"{name} ({', '.join(sorted(managers)) or 'maker unknown'})"
 
 
-def _apply(api: ClusterAPI, crd: Mapping[str, Any]) -> None:
-    api.apply(f"{_PATH}/{crd['metadata']['name']}", dict(crd), manager=MANAGER)
+def _apply(api: ClusterAPI, crd: KubernetesObject) -> None:
+    api.apply(f"{_PATH}/{crd['metadata']['name']}", crd, manager=MANAGER)
 
 
 def _unserved(api: ClusterAPI, name: str) -> str:
@@ -81,7 +81,7 @@ def _unserved(api: ClusterAPI, name: str) -> str:
 def _refusal(foreign: Sequence[str]) -> str:
     more = f" and {len(foreign) - _NAMED} more" if len(foreign) > _NAMED else ""
     return (
-        f"it has CRDs that Fleet did not make: {', '.join(foreign[:_NAMED])}{more}. Take off what they belong to, or let "
-        "it be (`externalSecrets.installed: true`); to take them over, run once with "
+        f"it has CRDs that Fleet did not make: {', '.join(foreign[:_NAMED])}{more}. Take off what they belong to, or "
+        "let it be (`externalSecrets.installed: true`); to take them over, run once with "
         "PULUMI_K8S_UPSERT_EXISTING_OBJECTS=true. See docs/recover.md"
     )

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from stacks.checks import application_sets, credentials, external_secrets, spokes, vault
 from stacks.checks.contract_of import contract_of
-from stacks.errors import Problem
-from stacks.fields import is_label_value, is_subdomain
-from stacks.model import Fleet
-from stacks.sets import delivers_external_secrets, external_secrets_set
+from stacks.desired.sets import delivers_external_secrets, external_secrets_set
+from stacks.model.errors import Problem
+from stacks.model.fields import is_label_value, is_subdomain
+from stacks.model.fleet import Fleet
 
 
 def problems(fleet: Fleet, stack: str) -> list[Problem]:

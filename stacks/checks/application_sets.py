@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from stacks import sets
 from stacks.checks.contract_of import Contract
 from stacks.checks.repeats import repeats
-from stacks.errors import Problem, did_you_mean
-from stacks.model import ApplicationSet, Fleet
+from stacks.desired import sets
+from stacks.model.errors import Problem, did_you_mean
+from stacks.model.fleet import ApplicationSet, Fleet
 
 _DIRECTORY_KEYS = ("path", "application", "namespace")
 # An action of a Go template; braces have a place in its strings and comments only.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stacks import contract
-from stacks.model import Fleet
+from stacks.desired import contract
+from stacks.model.fleet import Fleet
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stacks.auth import AksAuth, EksAuth, ExecAuth, VaultAuth
-from stacks.errors import Problem, did_you_mean
-from stacks.model import Fleet
-from stacks.policy_paths import covers
-from stacks.vault import HubSecretStore
+from stacks.desired.policy_paths import covers
+from stacks.model.auth import AksAuth, EksAuth, ExecAuth, VaultAuth
+from stacks.model.errors import Problem, did_you_mean
+from stacks.model.fleet import Fleet
+from stacks.model.vault import HubSecretStore
 
 _ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/\S+")
 _SECRET_NAME = re.compile(r"(secret|password|token|access_key|private_key)$", re.IGNORECASE)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stacks.checks.repeats import repeats
-from stacks.errors import Problem
-from stacks.model import Fleet
-from stacks.vault import ExternalSecrets
+from stacks.model.errors import Problem
+from stacks.model.fleet import Fleet
+from stacks.model.vault import ExternalSecrets
 
 _PINNED = re.compile(r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?")
 _SECTION = "fleet:externalSecrets"

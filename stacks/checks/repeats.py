@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TypeVar
 
-from stacks.errors import Problem
+from stacks.model.errors import Problem
 
 T = TypeVar("T")
 

@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from stacks import identity
-from stacks.auth import VaultAuth
 from stacks.checks.contract_of import Contract
+from stacks.checks.pem import PemError, check_certificates
 from stacks.checks.repeats import repeated, repeats
-from stacks.errors import Problem, did_you_mean
-from stacks.fields import server_key
-from stacks.model import Fleet
-from stacks.pem import PemError, check_certificates
-from stacks.spoke import IN_CLUSTER_SERVER, Rbac, Spoke
+from stacks.desired import vault_identity
+from stacks.model.auth import VaultAuth
+from stacks.model.errors import Problem, did_you_mean
+from stacks.model.fields import server_key
+from stacks.model.fleet import Fleet
+from stacks.model.spoke import IN_CLUSTER_SERVER, Rbac, Spoke
 
 PROXY_SCHEMES = ("http", "https", "socks5")
 _KEY_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
@@ -109,7 +109,7 @@ def _names(fleet: Fleet) -> Iterator[Problem]:
         )
     if fleet.hub.secret_store:
         for index, spoke in enumerate(fleet.spokes):
-            if spoke.name in (identity.HUB, fleet.hub.secret_store.cluster):
+            if spoke.name in (vault_identity.HUB, fleet.hub.secret_store.cluster):
                 yield Problem(
                     f"fleet:spokes[{index}].name",
                     f'"{spoke.name}" is what the hub itself is called in Vault, as fleet:hub.secretStore is set; '

@@ -6,16 +6,16 @@ import base64
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stacks import identity
-from stacks.auth import VaultAuth
 from stacks.checks.contract_of import Contract
-from stacks.errors import Problem
-from stacks.identity import Grant
-from stacks.model import Fleet
-from stacks.pem import PemError, check_certificates, check_public_keys
-from stacks.policy_paths import covers, overlap
-from stacks.spoke import Spoke
-from stacks.vault import HubSecretStore, Vault
+from stacks.checks.pem import PemError, check_certificates, check_public_keys
+from stacks.desired import vault_identity
+from stacks.desired.policy_paths import covers, overlap
+from stacks.desired.vault_identity import Grant
+from stacks.model.auth import VaultAuth
+from stacks.model.errors import Problem
+from stacks.model.fleet import Fleet
+from stacks.model.spoke import Spoke
+from stacks.model.vault import HubSecretStore, Vault
 
 ANNOTATIONS_LIMIT = 256 * 1024
 """Bytes that the names and values of one object's annotations may have in Kubernetes, taken together."""
@@ -134,7 +134,7 @@ def _mounts(fleet: Fleet, vault: Vault) -> Iterator[Problem]:
         return
     seen: dict[tuple[str | None, str, str], str] = {}
     for index, spoke in enumerate(fleet.spokes):
-        mine = identity.of_spoke(fleet, spoke)
+        mine = vault_identity.of_spoke(fleet, spoke)
         names = [("auth mount", mine.path.strip("/"))]
         names += [("policy", grant.policy) for grant in mine.grants]
         for kind, name in names:
@@ -176,7 +176,7 @@ def readable(
     fleet: Fleet, spoke: Spoke, store: HubSecretStore, mount: str
 ) -> Iterator[tuple[Grant, str, str]]:
     """What a spoke may read of the hub's store in `mount`: by which grant and path, and by which the hub."""
-    mine = identity.of_spoke(fleet, spoke)
+    mine = vault_identity.of_spoke(fleet, spoke)
     if (mine.vault_namespace or "") != (store.namespace or ""):
         return
     for grant in mine.grants:

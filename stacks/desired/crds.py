@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions, apart from the rest of an install manifest, and the record of them that Pulumi keeps.
+"""CustomResourceDefinitions, apart from the rest of an installation, and the record of them that Pulumi keeps.
 
 They are nine tenths of all that an installation consists of, and Pulumi would write them into its state twice, whole,
 at every step: so they are applied to the cluster directly, and the state has a digest of each. See docs/adr/0019.
@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-KIND = "CustomResourceDefinition"
-Object = Mapping[str, Any]
+from stacks.desired.objects import CRD, KubernetesObject
 
 
-def of(objects: Iterable[Object]) -> list[Object]:
+def of(objects: Iterable[KubernetesObject]) -> list[KubernetesObject]:
     """The CRDs among `objects`."""
-    return [one for one in objects if one["kind"] == KIND]
+    return [one for one in objects if one["kind"] == CRD]
 
 
-def digests(crds: Iterable[Object]) -> dict[str, str]:
+def digests(crds: Iterable[KubernetesObject]) -> dict[str, str]:
     """A digest of each CRD's content by its name, sorted: what `pulumi preview` shows of a change."""
-    found = {
-        one["metadata"]["name"]: hashlib.sha256(
-            json.dumps(one, sort_keys=True, separators=(",", ":"), default=str).encode()
-        ).hexdigest()[:16]
-        for one in crds
-    }
+    found = {one["metadata"]["name"]: _digest(one) for one in crds}
     return dict(sorted(found.items()))
+
+
+def _digest(crd: KubernetesObject) -> str:
+    # A bare date in a manifest is one to the YAML parser, and no JSON.
+    text = json.dumps(crd, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -27,7 +27,7 @@ from lab.toolchain import Toolbox, ensure
 
 REPO = Path(__file__).parents[2]
 STACK, ENVIRONMENT = "bench", "bench"
-PROGRAM = ["Pulumi.yaml", "__main__.py", "stacks", "components", "requirements.txt"]
+PROGRAM = ["Pulumi.yaml", "__main__.py", "stacks", "components", "live", "requirements.txt"]
 
 
 def main(spokes: int) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import yaml
 
-import stacks
+from stacks.loading.kubeconfig import Kubeconfig
+from stacks.loading.load import load_file, stack_file
 
 RUNS = 5
 ENVIRONMENTS = ("production", "staging", "dev")
@@ -37,14 +38,14 @@ def seconds(root: Path, spokes: int) -> float:
     """Seconds that loading a fleet of so many spokes takes, each with a context in a kubeconfig of its own."""
     stack = f"of-{spokes}"
     (root / "stacks").mkdir(exist_ok=True)
-    stacks.stack_file(stack, root).write_text(yaml.safe_dump({"config": _config(spokes)}))
+    stack_file(stack, root).write_text(yaml.safe_dump({"config": _config(spokes)}))
     kubeconfig = root / f"kubeconfig-{spokes}"
     kubeconfig.write_text(yaml.safe_dump(_kubeconfig(spokes)))
     times = []
     for _ in range(RUNS):
         began = time.perf_counter()
-        found = stacks.Kubeconfig.read({"KUBECONFIG": str(kubeconfig)})
-        fleet = stacks.load_file(stack, root, found)
+        found = Kubeconfig.read({"KUBECONFIG": str(kubeconfig)})
+        fleet = load_file(stack, root, found)
         times.append(time.perf_counter() - began)
         if len(fleet.spokes) != spokes:
             raise RuntimeError(f"{len(fleet.spokes)} spokes, not {spokes}")

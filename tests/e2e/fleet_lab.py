@@ -30,7 +30,7 @@ from lab.toolchain import ensure
 REPO = Path(__file__).parents[2]
 SPOKES = {"prod-us-east-1": "production", "prod-eu-west-1": "production", "staging": "staging"}
 """The spokes of the lab's stack file, and the environment of each."""
-PROGRAM = ["Pulumi.yaml", "__main__.py", "stacks", "components", "requirements.txt"]
+PROGRAM = ["Pulumi.yaml", "__main__.py", "stacks", "components", "live", "requirements.txt"]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pulumi
 import pytest
 import yaml
@@ -21,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pulumi.runtime import mocks, resource, rpc, settings
 from pulumi.runtime.proto import callback_pb2
 
-from stacks import preflight
+from live.cluster_api import ClusterAPI
+from tests.unit.live_hub import LiveHub
 
 REPO = Path(__file__).parents[2]
 EXAMPLES = ("lab", "hub", "production", "staging", "dev")
@@ -281,7 +283,7 @@ def pem_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch) -> RunProgram:
     """Run `__main__.py` on mocks, with an example's stack config or one that a test made of it.
 
-    Nothing is asked of a cluster: the live hub says nothing against the stack, and no spoke is silent.
+    Only what talks to the network is replaced: the hub has Argo CD and nothing else, and Vault and every spoke answer.
     """
     (tmp_path / "install.yaml").write_text(INSTALL_MANIFEST)
     (tmp_path / "crds.yaml").write_text(EXTERNAL_SECRETS_CRDS)
@@ -297,9 +299,9 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
         "FLEET_CHART_REPO": "https://127.0.0.1:3001/charts",
     }.items():
         monkeypatch.setenv(key, str(value))
-    monkeypatch.setattr(preflight, "require_vault", lambda vault, stack: None)
-    monkeypatch.setattr(preflight, "require_hub", lambda *args, **kwargs: [], raising=False)
-    monkeypatch.setattr(preflight, "silent", lambda *args: {})
+    hub = LiveHub().with_argocd()
+    monkeypatch.setattr(ClusterAPI, "json", lambda _, path: LiveHub.json(hub, path))
+    monkeypatch.setattr(httpx, "get", lambda url, **_: httpx.Response(200))
 
     def run(
         stack: str,

@@ -10,11 +10,11 @@ import pulumi
 import pytest
 
 import live.crds
-from stacks.cluster_api import ClusterAPI
+from live.cluster_api import ClusterAPI
 from tests.program.conftest import RunProgram, server_of
 
 SPOKE = "prod-us-east-1"
-NAME = f"{SPOKE}: CRDs of external-secrets-crds"
+NAME = f"{SPOKE}/external-secrets-crds"
 
 
 def _before(one: Any) -> tuple[list[str], list[str]]:

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-import stacks
+from stacks.model.fleet import Fleet
 from tests.program.conftest import EXAMPLES, REPO
 
 OFF = re.compile(r"^( *)# (- )?(?=[A-Za-z:]+:( |$))")
@@ -52,7 +52,7 @@ def _document(stack: str) -> Iterator[tuple[FieldInfo, str, yaml.Node | None, st
     lines = _lines(stack)
     switched_on = yaml.compose("\n".join(OFF.sub(r"\1\2", line) for line in lines))
     config = next(value for key, value in switched_on.value if key.value == "config")
-    return _keys(stacks.Fleet, config, lines, "fleet:")
+    return _keys(Fleet, config, lines, "fleet:")
 
 
 def _value(node: yaml.Node) -> Any:
@@ -116,9 +116,7 @@ def test_the_examples_are_the_stack_files_that_are_there() -> None:
 
 def test_pulumi_yaml_has_every_key_and_the_models_default() -> None:
     config = yaml.safe_load((REPO / "Pulumi.yaml").read_text())["config"]
-    fields = {
-        f"fleet:{field.alias or name}": field for name, field in stacks.Fleet.model_fields.items()
-    }
+    fields = {f"fleet:{field.alias or name}": field for name, field in Fleet.model_fields.items()}
     assert list(config) == list(fields)
     for key, entry in config.items():
         field, need = fields[key], entry["description"].split(".")[0]

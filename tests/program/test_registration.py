@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stacks import rights
+from stacks.desired import argocd_manager
 from tests.program.conftest import (
     CANARIES,
     TOKEN,
@@ -205,30 +205,30 @@ def test_the_way_to_the_spoke(run_program: RunProgram) -> None:
 
 def test_least_privilege_by_default(run_program: RunProgram) -> None:
     run, data, _ = registered(run_program)
-    role = run.object("ClusterRole", rights.ROLE, SPOKE)
+    role = run.object("ClusterRole", argocd_manager.ROLE, SPOKE)
     assert role.inputs["rules"]
     for rule in role.inputs["rules"]:
         assert "*" not in rule.get("apiGroups", [])
         assert "*" not in rule["verbs"]
         assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
         assert not {"secrets", "serviceaccounts/token", "pods/exec"} & set(rule["resources"])
-    binding = run.object("ClusterRoleBinding", rights.BINDING, SPOKE)
-    assert binding.inputs["roleRef"]["name"] == rights.ROLE
+    binding = run.object("ClusterRoleBinding", argocd_manager.BINDING, SPOKE)
+    assert binding.inputs["roleRef"]["name"] == argocd_manager.ROLE
     assert "namespaces" not in data
 
 
 def test_cluster_admin_on_request(run_program: RunProgram) -> None:
     run, _, _ = registered(run_program, rbac={"clusterAdmin": True})
-    asked = run.object("ClusterRole", rights.ROLE, SPOKE)
+    asked = run.object("ClusterRole", argocd_manager.ROLE, SPOKE)
     assert asked.inputs["rules"][0]["verbs"] == ["*"]
-    other = run.object("ClusterRole", rights.ROLE, "prod-us-west-2")
+    other = run.object("ClusterRole", argocd_manager.ROLE, "prod-us-west-2")
     assert all(rule["verbs"] != ["*"] for rule in other.inputs["rules"])
 
 
 def test_more_rules(run_program: RunProgram) -> None:
     rule = {"apiGroups": ["example.com"], "resources": ["widgets"], "verbs": ["get", "list"]}
     run, _, _ = registered(run_program, rbac={"rules": [rule]})
-    assert rule in run.object("ClusterRole", rights.ROLE, SPOKE).inputs["rules"]
+    assert rule in run.object("ClusterRole", argocd_manager.ROLE, SPOKE).inputs["rules"]
 
 
 def test_namespaces_only(run_program: RunProgram) -> None:
@@ -238,13 +238,14 @@ def test_namespaces_only(run_program: RunProgram) -> None:
     roles = [
         one.inputs["metadata"]["namespace"]
         for one in run.on(SPOKE)
-        if one.type.endswith("v1:Role") and one.inputs["metadata"]["name"] == rights.ROLE
+        if one.type.endswith("v1:Role") and one.inputs["metadata"]["name"] == argocd_manager.ROLE
     ]
     assert sorted(roles) == ["team-a", "team-b"]
     assert not [
         one
         for one in run.on(SPOKE)
-        if one.type.endswith(":ClusterRole") and one.inputs["metadata"]["name"] == rights.ROLE
+        if one.type.endswith(":ClusterRole")
+        and one.inputs["metadata"]["name"] == argocd_manager.ROLE
     ]
 
 

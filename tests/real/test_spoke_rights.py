@@ -1,13 +1,15 @@
-"""The rights of `stacks.rights`, as a real API server reads them."""
+"""The rights of `argocd-manager` and of External Secrets, as a real API server reads them."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-import stacks
 from lab.context import CHECKOUT
-from stacks import external_secrets_rights, identity, rights
+from stacks.desired import argocd_manager as rights
+from stacks.desired import external_secrets_rights
+from stacks.desired import vault_identity as identity
+from stacks.model.fleet import Fleet
 from tests.real.conftest import Cluster
 
 MANAGER = f"--as=system:serviceaccount:{rights.NAMESPACE}:{rights.ACCOUNT}"
@@ -17,7 +19,7 @@ API = "rbac.authorization.k8s.io/v1"
 def _give(cluster: Cluster, **spoke: Any) -> list[dict[str, Any]]:
     """Give the manager its rights; what Argo CD would deliver of External Secrets' own."""
     block = {"name": "prod-1", "environment": "production", "region": "eu-west-1", **spoke}
-    fleet = stacks.Fleet.model_validate(
+    fleet = Fleet.model_validate(
         {
             "hub": {"context": "hub"},
             "gitops": {"repo": "https://git.example.com/gitops-config.git"},

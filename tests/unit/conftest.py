@@ -15,11 +15,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-import stacks
+from stacks.loading.kubeconfig import Kubeconfig
 
 
 @pytest.fixture
-def kubeconfig() -> stacks.Kubeconfig:
+def kubeconfig() -> Kubeconfig:
     """A context for each cluster on a port of its own; those named `by-…` have another user than the rest."""
     users: dict[str, dict[str, object]] = {
         "admin": {"token": "canary-token"},
@@ -33,7 +33,7 @@ def kubeconfig() -> stacks.Kubeconfig:
     }
     names = ["hub", "prod-us-east-1", "staging", "spare", *list(users)[1:]]
     ca = base64.b64encode(b"the CA of the context").decode()
-    return stacks.Kubeconfig(
+    return Kubeconfig(
         "kubeconfig-of-the-test",
         contexts={
             name: {"cluster": name, "user": name if name in users else "admin"} for name in names

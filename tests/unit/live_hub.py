@@ -7,9 +7,10 @@ import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import stacks
-from stacks import contract, sets
-from stacks.cluster_api import ClusterAPI, NotFound
+from live.cluster_api import ClusterAPI, NotFound
+from stacks.desired import contract, sets
+from stacks.model.auth import VaultAuth
+from stacks.model.fleet import Fleet
 
 CANARY = "bearer-canary"
 NAMESPACE = "argocd"
@@ -18,9 +19,9 @@ SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 NAMESPACES = "/api/v1/namespaces"
 
 
-def a_fleet(**changes: Any) -> stacks.Fleet:
+def a_fleet(**changes: Any) -> Fleet:
     """Two spokes and two sets on a hub of its own; `changes` are keys of the stack file."""
-    return stacks.Fleet.model_validate(
+    return Fleet.model_validate(
         {
             "environments": ["production", "staging"],
             "hub": {"context": "hub"},
@@ -66,10 +67,12 @@ class LiveHub(ClusterAPI):
         url = urlsplit(path)
         if url.path in self.failures:
             raise self.failures[url.path]
-        if url.path not in self.lists:
+        # As an API server has it: a kind that it doesn't know is a 404, a namespace without objects is not.
+        known = url.path in self.lists or url.path.startswith("/api/v1/")
+        if not known:
             raise NotFound(f"{url.path}: not found")
         wanted = parse_qs(url.query).get("labelSelector", [""])[0]
-        items = [item for item in self.lists[url.path] if _selected(item, wanted)]
+        items = [item for item in self.lists.get(url.path, ()) if _selected(item, wanted)]
         return json.loads(json.dumps({"items": items}))
 
     def with_argocd(self, owner: str = "") -> LiveHub:
@@ -81,13 +84,13 @@ class LiveHub(ClusterAPI):
             self.project(sets.PROJECT, owner)
         return self
 
-    def up(self, fleet: stacks.Fleet, stack: str) -> LiveHub:
+    def up(self, fleet: Fleet, stack: str) -> LiveHub:
         """What `pulumi up` of the stack leaves, and Argo CD after it."""
         if fleet.owns_hub:
             self.with_argocd(stack)
         for spoke in fleet.spokes:
             self.cluster(spoke.name, spoke.server, contract.labels(fleet, stack, spoke), stack)
-            if isinstance(spoke.auth, stacks.VaultAuth):
+            if isinstance(spoke.auth, VaultAuth):
                 owner = {"kind": "ExternalSecret", "name": f"cluster-{spoke.name}"}
                 self.lists[SECRETS][-1]["metadata"]["ownerReferences"] = [owner]
         for one in fleet.application_sets:

@@ -9,7 +9,7 @@ import pytest
 from fleet.expected import Expected, ExpectedSet, ExpectedSpoke, expected_of
 from fleet.facts import Application, Hub, Readiness, Spoke
 from fleet.handover import Verdict, judge
-from stacks import Fleet
+from stacks.model.fleet import Fleet
 
 EXPECTED = Expected(
     spokes=(ExpectedSpoke("prod-1", "production"), ExpectedSpoke("staging", "staging")),
@@ -49,7 +49,7 @@ def verdict(hub: Hub = HUB, expected: Expected = EXPECTED, **spokes: Spoke) -> V
 
 
 def problems(judged: Verdict) -> list[str]:
-    return [f"{problem.where}: {problem.message}" for problem in judged.problems]
+    return [f"{problem.where}: {problem.message}" for problem in judged.findings]
 
 
 def with_application(index: int, **fields: str) -> Hub:
@@ -114,7 +114,7 @@ def test_a_spoke_without_a_service() -> None:
 
 
 def test_no_applications_at_all_is_not_good() -> None:
-    assert len(verdict(replace(HUB, applications=())).problems) == 3
+    assert len(verdict(replace(HUB, applications=())).findings) == 3
 
 
 def test_applications_of_other_people_do_not_count() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from fleet.lookup import look_up, pulumi_manager
 from fleet.pending import Live, Pending
-from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
+from live.cluster_api import ClusterAPI, NotFound, Unreachable
 
 
 class FakeCluster(ClusterAPI):

@@ -17,9 +17,10 @@ import pytest
 
 from fleet.facts import Hub, Readiness, Spoke
 from fleet.observe import Observer, application_of, ask_spoke, secret_of, set_error
-from stacks import Fleet, cluster_api
-from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
-from stacks.kubeconfig import Kubeconfig
+from live import cluster_api
+from live.cluster_api import ClusterAPI, NotFound, Unreachable
+from stacks.loading.kubeconfig import Kubeconfig
+from stacks.model.fleet import Fleet
 
 ROOT = Path(__file__).parents[2]
 READY = {"type": "Ready", "status": "True"}
@@ -397,9 +398,9 @@ def test_a_fresh_process_asks_in_parallel() -> None:
     """The official client imports its parts when named; threads that do so at the same time deadlock."""
     code = (
         "from concurrent.futures import ThreadPoolExecutor as Pool\n"
-        "from stacks.cluster_api import ClusterAPI\n"
+        "from live.cluster_api import ClusterAPI\n"
         "from fleet.observe import ask_spoke\n"
-        "from stacks.kubeconfig import Kubeconfig\n"
+        "from stacks.loading.kubeconfig import Kubeconfig\n"
         "names = [str(n) for n in range(16)]\n"
         "config = Kubeconfig('x', {n: {'cluster': 'c'} for n in names}, {'c': {'server': 'http://127.0.0.1:1'}}, {})\n"
         "with Pool(16) as pool:\n"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from live.cluster_api import ClusterAPI, NotFound, Unreachable
 from live.crds import MANAGER, CrdError, apply
-from stacks.cluster_api import ClusterAPI, NotFound, Unreachable
 
 PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
 

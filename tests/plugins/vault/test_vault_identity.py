@@ -39,11 +39,11 @@ def program(mount: str, issuer: str, *, more: str = "", **settings: Any) -> str:
     return f"""
 import sys
 sys.path.insert(0, {str(CHECKOUT)!r})
-import stacks
 from components.vault_identity import VaultIdentity, VaultIdentityArgs, kv_mounts
-from stacks import identity
+from stacks.desired import vault_identity as identity
+from stacks.model.fleet import Fleet
 
-fleet = stacks.Fleet.model_validate({fleet!r})
+fleet = Fleet.model_validate({fleet!r})
 provider = vault.Provider("vault")
 args = dict(server="https://127.0.0.1:1", ca_pem="", public_keys=[]) | dict({more})
 VaultIdentity("a", VaultIdentityArgs(

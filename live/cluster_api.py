@@ -1,0 +1,192 @@
+"""One cluster's API: plain requests with the official client's authentication and short timeouts.
+
+The typed and dynamic clients would cost a discovery round per cluster; `status` asks for four well-known paths.
+Importing this takes 0.3 s: commands import it when they run, so that `--help` need not wait.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+# From their own modules, and before any thread starts: `kubernetes.client` imports its parts only when they are
+# named, and threads that name them at the same time deadlock on the import locks.
+from kubernetes.client.api_client import ApiClient
+from kubernetes.client.configuration import Configuration
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import ConfigException
+from kubernetes.config.kube_config import KubeConfigLoader
+from urllib3 import exceptions as urllib3_errors
+
+from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
+from stacks.model.access import ClusterAccess
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 10.0
+PAGE = 500
+"""Objects per request, so that thousands of Applications don't come as one huge answer."""
+
+
+class Unreachable(Exception):
+    """The API server didn't answer, or not with what was asked for; the message is one line for the user."""
+
+
+class NotFound(Unreachable):
+    """The API server answered that there is no such thing, or no such kind of thing."""
+
+
+class ClusterAPI:
+    """One cluster, by its kubeconfig context. Keeps its connection, so poll with one instance."""
+
+    def __init__(self, kubeconfig: Kubeconfig, context: str) -> None:
+        self._kubeconfig = kubeconfig
+        self._context = context
+        self._client: ApiClient | None = None
+
+    @classmethod
+    def of(cls, access: ClusterAccess) -> ClusterAPI:
+        """The cluster that `access` leads to, with that very credential."""
+        return cls(Kubeconfig.of(access.kubeconfig), access.context)
+
+    def text(self, path: str) -> str:
+        """The body of GET `path`. Raises Unreachable, NotFound for a 404."""
+        return self._ask("GET", path)
+
+    def json(self, path: str) -> Any:
+        """GET `path` as JSON. Raises Unreachable, NotFound for a 404."""
+        return _parsed(path, self._ask("GET", path))
+
+    def post(self, path: str, document: dict[str, Any]) -> Any:
+        """What the server makes of `document`. Raises Unreachable, NotFound for a 404."""
+        return _parsed(path, self._ask("POST", path, document))
+
+    def apply(
+        self, path: str, document: dict[str, Any], *, manager: str, dry_run: bool = False
+    ) -> None:
+        """Apply `document` on the server's side, taking over its fields from whoever else manages them.
+
+        Raises Unreachable, NotFound for a 404: a namespace that doesn't exist, or no such kind of thing.
+        """
+        query = f"?fieldManager={quote(manager)}&force=true{'&dryRun=All' if dry_run else ''}"
+        self._ask("PATCH", path + query, json.dumps(document), "application/apply-patch+yaml")
+
+    def delete(self, path: str, *, dry_run: bool = False) -> None:
+        """Delete the object at `path`. Raises Unreachable, NotFound for a 404."""
+        self._ask("DELETE", path + ("?dryRun=All" if dry_run else ""))
+
+    def items(self, path: str, selector: str = "") -> Iterator[dict[str, Any]]:
+        """Every object of the list at `path` whose labels match `selector`, page by page.
+
+        Raises Unreachable, NotFound for a 404.
+        """
+        asked = f"{path}?limit={PAGE}"
+        if selector:
+            asked += f"&labelSelector={quote(selector, safe='')}"
+        token = ""
+        while True:
+            page = self.json(asked + (f"&continue={quote(token)}" if token else ""))
+            yield from page.get("items") or ()
+            token = (page.get("metadata") or {}).get("continue", "")
+            if not token:
+                return
+
+    def version(self) -> str:
+        """The API server's version, once it says that it is ready. Raises Unreachable."""
+        self.text("/readyz")
+        return str(self.json("/version").get("gitVersion", ""))
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | str | None = None,
+        content_type: str = "application/json",
+    ) -> str:
+        try:
+            client = self._connect()
+            headers: dict[str, str] = {"Accept": "application/json"}
+            if body is not None:
+                headers["Content-Type"] = content_type
+            client.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
+            answer = client.call_api(
+                method,
+                client.configuration.host.rstrip("/") + path,
+                header_params=headers,
+                body=body,
+                _request_timeout=(CONNECT_SECONDS, READ_SECONDS),
+            )
+            said = bytes(answer.read()).decode(errors="replace")  # type: ignore[no-untyped-call]
+        except urllib3_errors.HTTPError as error:
+            raise Unreachable(_reason(error)) from None
+        except ApiException as error:
+            # What the client makes of a TLS failure, for all but GET.
+            raise Unreachable(" ".join(str(error.reason).split())) from None
+        except OSError as error:
+            raise Unreachable(str(error)) from None
+        place = path.partition("?")[0]
+        if answer.status == 404:
+            raise NotFound(f"{place}: not found")
+        if answer.status >= 400:
+            raise Unreachable(f"{place}: {answer.status} {_status_message(said)}".rstrip())
+        return said
+
+    def _connect(self) -> ApiClient:
+        if self._client is None:
+            configuration = Configuration()
+            try:
+                document = _one_context(self._kubeconfig, self._context)
+                # The official client's loader has no annotations.
+                loader = KubeConfigLoader(document, active_context=self._context)  # type: ignore[no-untyped-call]
+                loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+            except KubeconfigError as error:
+                raise Unreachable(str(error)) from None
+            except ConfigException as error:
+                raise Unreachable(f'context "{self._context}": {error}') from None
+            configuration.retries = 0
+            self._client = ApiClient(configuration)
+        return self._client
+
+
+def _parsed(path: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise Unreachable(f"{path}: the answer is no JSON; is this an API server?") from None
+
+
+def _one_context(kubeconfig: Kubeconfig, context: str) -> dict[str, Any]:
+    if context not in kubeconfig.contexts:
+        raise KubeconfigError(f'no context "{context}" in {kubeconfig.source}')
+    body = dict(kubeconfig.contexts[context])
+    cluster, user = body.get("cluster", ""), body.get("user", "")
+    return {
+        "current-context": context,
+        "contexts": [{"name": context, "context": body}],
+        "clusters": [{"name": cluster, "cluster": dict(kubeconfig.clusters.get(cluster, {}))}],
+        "users": [{"name": user, "user": dict(kubeconfig.users.get(user, {}))}],
+    }
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause, in a person's words: urllib3's own messages nest object addresses."""
+    reason: Any = getattr(error, "reason", None) or error
+    if isinstance(reason, urllib3_errors.ReadTimeoutError):
+        return f"connected, but no answer within {READ_SECONDS:.0f} s"
+    if isinstance(reason, urllib3_errors.NameResolutionError):
+        return "its host name does not resolve"
+    if isinstance(reason, urllib3_errors.NewConnectionError):
+        cause = reason.__cause__ or reason
+        return str(getattr(cause, "strerror", None) or "connection refused").lower()
+    if isinstance(reason, urllib3_errors.ConnectTimeoutError):
+        return f"no answer within {CONNECT_SECONDS:.0f} s"
+    text = str(reason.__cause__ or reason)
+    return text.replace("\n", " ")
+
+
+def _status_message(body: str) -> str:
+    try:
+        return str(json.loads(body).get("message", ""))[:300]
+    except (json.JSONDecodeError, AttributeError):
+        return " ".join(body.split())[:300]

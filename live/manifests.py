@@ -1,0 +1,47 @@
+"""Install manifests of others, read from a path or an https URL at run time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from stacks.desired.objects import KubernetesObject
+from stacks.loading.yaml_speed import LOADER
+from stacks.model.errors import ManifestError
+
+
+def read(source: str | None) -> list[KubernetesObject]:
+    """Every object of the manifest at `source`, in its order; none where a stack has no such manifest.
+
+    Raises ManifestError where it can't be fetched or holds no Kubernetes objects.
+    """
+    if source is None:
+        return []
+    try:
+        text = (
+            _fetch(source)
+            if source.startswith("https://")
+            else Path(source).expanduser().read_text()
+        )
+        objects = [document for document in yaml.load_all(text, Loader=LOADER) if document]
+    except OSError as error:
+        raise ManifestError(f"{source} can't be read: {error.strerror}") from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ManifestError(f"{source} can't be fetched: {error}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ManifestError(f"{source} is no YAML: {error}") from None
+    if not objects or not all(map(_is_object, objects)):
+        raise ManifestError(f"{source} holds something else than Kubernetes objects")
+    return objects
+
+
+def _is_object(one: Any) -> bool:
+    metadata = one.get("metadata") if isinstance(one, dict) else None
+    return isinstance(metadata, dict) and bool(one.get("kind") and metadata.get("name"))
+
+
+def _fetch(url: str) -> str:
+    return httpx.get(url, follow_redirects=True, timeout=30).raise_for_status().text

@@ -1,0 +1,152 @@
+"""Questions asked before anything is created: is Vault open, what would be taken from the hub, who does not answer?
+
+A sealed Vault would fail every spoke half-way through `pulumi up`, and a lost label takes Applications away: both stop
+the run before the first object. A spoke that doesn't answer is only named: the others must still converge.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import httpx
+
+from live import disruption, hub_state, losses, ownership
+from live.cluster_api import ClusterAPI, Unreachable
+from stacks.loading.kubeconfig import Kubeconfig
+from stacks.loading.load import stack_file, with_lines
+from stacks.model.access import ClusterAccess, Endpoint
+from stacks.model.errors import Problem, StackError
+from stacks.model.fleet import Fleet
+from stacks.model.vault import Vault
+
+TIMEOUT = 5.0
+# What `GET /v1/sys/health` answers with: https://developer.hashicorp.com/vault/api-docs/system/health
+_OPEN = {200, 429, 472, 473}
+
+
+def require_hub(fleet: Fleet, stack: str, kubeconfig: Kubeconfig, *, preview: bool) -> list[str]:
+    """Make sure that `up` would take no Applications away unasked, nor anything that is another stack's.
+
+    Gives warnings: what `fleet:allowDeletion` allows, or does not; in a `preview`, that the hub can't be read.
+    Raises StackError, naming the stack file of `stack`, with every problem; where the hub can't be read and it is no
+    preview, with that.
+    """
+    api = ClusterAPI(kubeconfig, fleet.hub.context)
+    source, path = f"stacks/Pulumi.{stack}.yaml", stack_file(stack)
+    try:
+        live = hub_state.read(api, fleet.argocd.namespace)
+    except Unreachable as error:
+        said = f"the hub ({fleet.hub.context}) can't be read: {error}"
+        if preview:
+            return [f"{said}; so this preview can't tell whether `up` would delete Applications"]
+        problem = Problem("fleet:hub.context", f"{said}; `up` must know what it would delete")
+        raise StackError(source, with_lines([problem], path)) from None
+    live = ownership.claimed(fleet, stack, live)
+    losing = {loss.spoke for loss in losses.losses(fleet, stack, live)}
+    if losing:
+        live = _with_applications(api, live, losing)
+    problems = ownership.problems(fleet, stack, live) + disruption.problems(fleet, stack, live)
+    if problems:
+        raise StackError(source, with_lines(problems, path))
+    return disruption.notes(fleet, stack, live)
+
+
+def _with_applications(
+    api: ClusterAPI, live: hub_state.HubState, spokes: set[str]
+) -> hub_state.HubState:
+    try:
+        found = hub_state.applications(api, live.namespace, spokes)
+    except Unreachable:
+        return live  # Their names only make the message clearer.
+    return replace(live, applications=found)
+
+
+def require_vault(vault: Vault | None, stack: str) -> None:
+    """Make sure that Vault, if the stack has one, can be used now. Asks `sys/health`, which needs no token.
+
+    Raises StackError, naming the stack file of `stack`, where Vault is sealed, not initialised or out of reach.
+    """
+    if vault and (problem := _vault_problem(vault)):
+        raise StackError(f"stacks/Pulumi.{stack}.yaml", [problem])
+
+
+def _vault_problem(vault: Vault) -> Problem | None:
+    where = "fleet:vault.address"
+    try:
+        trust = ssl.create_default_context(cafile=vault.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        return Problem(
+            "fleet:vault.caFile", f"{vault.ca_file} can't be read as PEM certificates ({error})"
+        )
+    try:
+        status = httpx.get(
+            f"{vault.address}/v1/sys/health", verify=trust, timeout=TIMEOUT
+        ).status_code
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Problem(
+            where,
+            f"Vault at {vault.address} does not answer ({error}); start it, or mend address or caFile",
+        )
+    if status == 503:
+        return Problem(
+            where,
+            f"Vault at {vault.address} is sealed; unseal it (`bao operator unseal`) and run again",
+        )
+    if status == 501:
+        return Problem(
+            where,
+            f"Vault at {vault.address} is not initialised; run `bao operator init`, then unseal it",
+        )
+    if status not in _OPEN:
+        return Problem(where, f"Vault at {vault.address} answered sys/health with status {status}")
+    return None
+
+
+def silent(fleet: Fleet, endpoints: Mapping[str, Endpoint]) -> dict[str, str]:
+    """The spokes whose API server gives no answer at all within a few seconds, each with a warning, in the given order.
+
+    Asked are only spokes that Pulumi itself talks to: neither one in quarantine, nor one that only the hub must reach.
+    """
+    asked = []
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        for spoke in fleet.spokes:
+            access = endpoints[spoke.name].access
+            talks = spoke.has_identity or fleet.delivery_of(spoke) == "pulumi"
+            if access and talks and not spoke.quarantine and not spoke.in_cluster:
+                # Not by its address: it may hold a password.
+                through = " through its context's proxy" if access.proxy else ""
+                place = f"{access.server}{through}"
+                asked.append((spoke.name, place, pool.submit(_answers, access)))
+    return {
+        name: f"{name} does not answer at {place}; its changes will fail. If it stays so, give it `quarantine: <why>`"
+        for name, place, answer in asked
+        if not answer.result()
+    }
+
+
+def _answers(cluster: ClusterAccess) -> bool:
+    if cluster.proxy.lower().startswith("socks"):
+        return (
+            True  # httpx asks through none without a package of its own; Pulumi's plugin will tell.
+        )
+    try:
+        # Any status will do: /readyz may well be refused to an unknown caller. And any certificate: nothing is sent or
+        # believed, and only the plugin knows all by which a kubeconfig says how to check one.
+        httpx.get(
+            f"{cluster.server}/readyz",
+            verify=False,  # noqa: S501
+            timeout=TIMEOUT,
+            proxy=cluster.proxy or None,
+        )
+    except httpx.TransportError as error:
+        said = getattr(error.__cause__, "args", ())
+        # Who wants a certificate first has answered as well; who only hangs up has not.
+        return any(
+            isinstance(one, ssl.SSLError) and not isinstance(one, ssl.SSLEOFError) for one in said
+        )
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return False  # ValueError: what the context has for a proxy is none.
+    return True

@@ -1,0 +1,152 @@
+"""What stacks must not do to each other where they share a hub. Pure: their stack files' fleets in, problems out.
+
+`up` refuses the same against the live hub; this says it before anyone runs `up`, in CI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations, permutations
+
+from stacks.checks.vault import readable
+from stacks.desired import contract, sets, vault_identity
+from stacks.desired.policy_paths import overlap
+from stacks.model.errors import Problem
+from stacks.model.fields import server_key
+from stacks.model.fleet import Fleet
+from stacks.model.spoke import Spoke
+
+Named = tuple[str, Fleet]
+"""A stack's name, and the fleet that its file describes."""
+
+
+def problems(fleets: Mapping[str, Fleet]) -> dict[str, list[Problem]]:
+    """What is wrong between the stacks, by the stack in whose file it is said; stacks without a problem are left out.
+
+    The fleets are loaded ones, with each spoke's server filled in. Stacks share a hub where they name one context.
+    """
+    found: dict[str, list[Problem]] = {}
+    for one, other in combinations(fleets.items(), 2):
+        if _share(one, other):
+            found.setdefault(other[0], []).extend(_twice(one, other))
+    for one, other in permutations(fleets.items(), 2):
+        if _share(one, other):
+            found.setdefault(one[0], []).extend(
+                [*_elsewhere(one, other), *_taking(one, other), *_reading(one, other)]
+            )
+    return {stack: said for stack, said in found.items() if said}
+
+
+def _share(one: Named, other: Named) -> bool:
+    return one[1].hub.context == other[1].hub.context
+
+
+def _twice(one: Named, other: Named) -> Iterator[Problem]:
+    """What `other` has that `one` has already."""
+    stack, fleet = one
+    _, later = other
+    hub = f'hub "{fleet.hub.context}"'
+    if fleet.owns_hub and later.owns_hub:
+        yield Problem(
+            "fleet:argocd.manifest",
+            f'stack "{stack}" installs Argo CD on {hub} too, and only one stack owns a hub: take `manifest` out here '
+            "or there, or check them apart if they are alternatives",
+        )
+    names = {spoke.name for spoke in fleet.spokes}
+    servers = {server_key(spoke.server): spoke.name for spoke in fleet.spokes if spoke.server}
+    for index, spoke in enumerate(later.spokes):
+        if spoke.name in names:
+            yield Problem(
+                f"fleet:spokes[{index}].name",
+                f'stack "{stack}" has a spoke "{spoke.name}" on {hub} too; names are unique on a hub',
+            )
+        elif twin := servers.get(server_key(spoke.server)):
+            yield Problem(
+                f"fleet:spokes[{index}].server",
+                f'"{spoke.name}" has the server of "{twin}" in stack "{stack}" ({spoke.server}); '
+                "Argo CD takes one cluster Secret per server",
+            )
+    taken = {one.name for one in fleet.application_sets}
+    for index, entry in enumerate(later.application_sets):
+        if entry.name in taken:
+            yield Problem(
+                f"fleet:applicationSets[{index}].name",
+                f'stack "{stack}" has an ApplicationSet "{entry.name}" on {hub} too; choose another name',
+            )
+
+
+def _elsewhere(one: Named, owner: Named) -> Iterator[Problem]:
+    """Whether `one` looks for Argo CD where its hub's owner doesn't put it, or for what that one doesn't let in."""
+    (_, fleet), (stack, owning) = one, owner
+    joins = owning.owns_hub and not fleet.owns_hub
+    if joins and fleet.argocd.namespace != owning.argocd.namespace:
+        yield Problem(
+            "fleet:argocd.namespace",
+            f'stack "{stack}", which owns hub "{fleet.hub.context}", installs Argo CD into namespace '
+            f'"{owning.argocd.namespace}", not "{fleet.argocd.namespace}"; write that',
+        )
+    if joins and fleet.application_sets and fleet.gitops.repo != owning.gitops.repo:
+        yield Problem(
+            "fleet:gitops.repo",
+            f'stack "{stack}", which owns hub "{fleet.hub.context}", lets Argo CD deploy from {owning.gitops.repo} '
+            "only; write the same in both",
+        )
+
+
+def _taking(one: Named, other: Named) -> Iterator[Problem]:
+    """The sets of `one` that would take spokes of `other`."""
+    (_, fleet), (stack, theirs) = one, other
+    labels = {spoke.name: contract.labels(theirs, stack, spoke) for spoke in theirs.spokes}
+    for index, entry in enumerate(fleet.application_sets):
+        taken = [name for name, have in labels.items() if sets.takes(fleet, entry, have)]
+        if taken:
+            yield Problem(
+                f"fleet:applicationSets[{index}].selector",
+                f'"{entry.name}" would take {", ".join(taken)} of stack "{stack}" too; narrow its selector, or '
+                "`fleet:environments` where it selects no environment",
+            )
+
+
+def _reading(one: Named, other: Named) -> Iterator[Problem]:
+    """What the spokes of `one` may read in Vault, and only the hub or another environment of `other` should."""
+    (_, fleet), (stack, theirs) = one, other
+    if not fleet.vault or not theirs.vault:
+        return
+    if server_key(fleet.vault.address) != server_key(theirs.vault.address):
+        return
+    store = theirs.hub.secret_store
+    for spoke in fleet.spokes if store else ():
+        assert store
+        for _, pattern, path in readable(fleet, spoke, store, store.mount or theirs.vault.mount):
+            yield Problem(
+                "fleet:vault.readPaths",
+                f'"{spoke.name}" may read "{pattern}", and under "{path}" the hub of stack "{stack}" has what Argo CD '
+                "logs in to spokes with; narrow readPaths, or give that store a mount of its own",
+            )
+            return
+    known = _paths(theirs)
+    for place, mine in _paths(fleet).items():
+        for pattern, spoke in mine.items():
+            if spoke.environment in pattern or spoke.name in pattern:
+                continue  # Its own: if the two meet, the other one reaches too far.
+            for path, its in known.get(place, {}).items():
+                if spoke.environment != its.environment and overlap(pattern, path):
+                    yield Problem(
+                        "fleet:vault.readPaths",
+                        f'"{spoke.name}" may read "{pattern}", which is also for "{its.name}" of stack "{stack}", in '
+                        f'environment "{its.environment}"; begin readPaths with "{{environment}}/", or set '
+                        '`namespace: "{environment}"`',
+                    )
+                    return
+
+
+def _paths(fleet: Fleet) -> dict[tuple[str, str], dict[str, Spoke]]:
+    """What the fleet's spokes may read, by Vault namespace and mount, each path with one spoke that may."""
+    found: dict[tuple[str, str], dict[str, Spoke]] = {}
+    for spoke in fleet.spokes:
+        mine = vault_identity.of_spoke(fleet, spoke)
+        for grant in mine.grants:
+            paths = found.setdefault((mine.vault_namespace or "", grant.mount), {})
+            for path in grant.read_paths:
+                paths.setdefault(path, spoke)
+    return found

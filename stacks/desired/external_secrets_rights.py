@@ -1,0 +1,109 @@
+"""What External Secrets may do on a cluster, as Kubernetes objects. Pure: components or Argo CD make them.
+
+They stand in for those of the chart, which let it take a token of any ServiceAccount: see docs/adr/0014.
+"""
+
+from __future__ import annotations
+
+from stacks.desired import vault_identity
+from stacks.desired.external_secrets_values import chart_values
+from stacks.desired.objects import (
+    RBAC,
+    READ,
+    KubernetesObject,
+    RbacRule,
+    ServiceAccount,
+    binding,
+    role,
+    rule,
+)
+from stacks.desired.vault_identity import Identity
+from stacks.model.fleet import Fleet
+
+ROLE = "fleet-external-secrets"
+VIEW_ROLE = f"{ROLE}-view"
+EDIT_ROLE = f"{ROLE}-edit"
+TOKEN_ROLE = f"{ROLE}-token"
+DELEGATOR_BINDING = f"{ROLE}-auth-delegator"
+
+GROUP = "external-secrets.io"
+GENERATORS = "generators.external-secrets.io"
+WRITE = ["create", "delete", "deletecollection", "patch", "update"]
+# After the chart, whose webhook checks every store, and without asking for a kind that the chart only brings.
+_WITH_ARGOCD = {
+    "argocd.argoproj.io/sync-options": "SkipDryRunOnMissingResource=true",
+    "argocd.argoproj.io/sync-wave": "1",
+}
+
+
+def objects(fleet: Fleet, who: Identity, *, install: bool = True) -> list[KubernetesObject]:
+    """The rights of External Secrets on the cluster that is `who` to Vault.
+
+    Its controller's own rights belong to an installation by chart (`install`) that does not make them itself. The right
+    to have tokens reviewed belongs to Kubernetes auth, whoever installed it.
+    """
+    settings = fleet.external_secrets
+    assert settings
+    account = ServiceAccount(who.account, who.account_namespace)
+    found: list[KubernetesObject] = []
+    if install and settings.chart and not chart_values(fleet)["rbac"]["create"]:
+        found += [
+            role(ROLE, CONTROLLER_RULES),
+            binding(ROLE, ROLE, account),
+            role(TOKEN_ROLE, _own_rules(account.name), account.namespace),
+            binding(TOKEN_ROLE, TOKEN_ROLE, account, account.namespace),
+            _aggregated(VIEW_ROLE, _VIEW_RULES, "view", "edit", "admin"),
+            _aggregated(EDIT_ROLE, _EDIT_RULES, "edit", "admin"),
+        ]
+    if who.method == "kubernetes":
+        # Vault keeps no reviewer's token: each token that logs in is reviewed with itself.
+        found.append(binding(DELEGATOR_BINDING, "system:auth-delegator", account))
+    return found
+
+
+def delivered(fleet: Fleet, who: Identity) -> list[KubernetesObject]:
+    """The rights and then the stores of a cluster, as Argo CD is to make them together with the chart.
+
+    Raises OSError where `fleet:vault.caFile` can't be read.
+    """
+    stores = [
+        {**store, "metadata": {**store["metadata"], "annotations": dict(_WITH_ARGOCD)}}
+        for store in vault_identity.stores(fleet, who)
+    ]
+    return [*objects(fleet, who), *stores]
+
+
+# As the chart's, but for `serviceaccounts/token`, and with every kind of its own groups, so that a version may add one.
+CONTROLLER_RULES = [
+    rule(GROUP, ["*"], [*READ, "update", "patch"]),
+    rule(GROUP, ["externalsecrets", "pushsecrets"], ["create", "delete"]),
+    rule(GENERATORS, ["*"], READ),
+    rule(GENERATORS, ["generatorstates"], WRITE),
+    rule("", ["serviceaccounts", "namespaces", "configmaps"], READ),
+    rule("", ["secrets"], [*READ, "create", "update", "delete", "patch"]),
+    rule("", ["events"], ["create", "patch"]),
+    rule("events.k8s.io", ["events"], ["create", "patch"]),
+]
+"""What its controller may do in the whole cluster."""
+_VIEW_RULES = [rule(GROUP, ["*"], READ), rule(GENERATORS, ["*"], READ)]
+_EDIT_RULES = [
+    rule(GROUP, ["externalsecrets", "secretstores", "pushsecrets"], WRITE),
+    rule(GENERATORS, ["*"], WRITE),
+]
+_LEASE = "external-secrets-controller"
+
+
+def _own_rules(account: str) -> list[RbacRule]:
+    """What it may do in its own namespace: take tokens of its own ServiceAccount, and elect a leader."""
+    return [
+        rule("", ["serviceaccounts/token"], ["create"], account),
+        rule("", ["configmaps"], ["get", "update", "patch"], _LEASE),
+        rule("", ["configmaps"], ["create"]),
+        rule("coordination.k8s.io", ["leases"], ["get", "create", "update", "patch"]),
+    ]
+
+
+def _aggregated(name: str, rules: list[RbacRule], *into: str) -> KubernetesObject:
+    """A role that Kubernetes adds to its own roles `into`, as the chart does, for people who use the cluster."""
+    labels = {f"{RBAC}/aggregate-to-{one}": "true" for one in into}
+    return role(name, rules, labels=labels)

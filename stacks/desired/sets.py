@@ -1,0 +1,134 @@
+"""What an ApplicationSet takes and makes: which spokes, which Applications, which labels and annotations it reads.
+
+Pure: the component builds sets from it, and the checks of a stack file and of a live hub reason with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stacks.desired.contract import CLUSTER_SECRET_TYPE, DELIVERY_LABEL, STACK_LABEL
+from stacks.model.fleet import ApplicationSet, Fleet
+
+PROJECT = "platform"
+"""The AppProject of the stack's own sets; the stack that owns the hub makes it."""
+EXTERNAL_SECRETS = "external-secrets"
+"""What a spoke's Application is called after its name where Argo CD delivers External Secrets."""
+ENVIRONMENT_LABEL = "environment"
+
+Selector = dict[str, Any]
+"""A label selector as Kubernetes has it: matchLabels, matchExpressions."""
+
+_ACTION = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_READS = re.compile(
+    r"""\.metadata\.(?P<field>labels|annotations)\.(?P<name>\w+)
+      | \bindex\s+\$?\.metadata\.(?P<indexed>labels|annotations)\s+(?P<quote>["`])(?P<key>[^"`]+)(?P=quote)""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True)
+class References:
+    """What a set's templates read of a cluster Secret, beside its name and server."""
+
+    labels: frozenset[str]
+    annotations: frozenset[str]
+
+
+def selector(fleet: Fleet, one: ApplicationSet) -> Selector:
+    """The label selector of the set's clusters generator.
+
+    A set that names no environment takes those of this stack, so that sets of stacks which share a hub stay apart.
+    """
+    # Argo CD counts itself as a cluster too, unless a label of cluster Secrets is asked for.
+    chosen: Selector = {"matchLabels": dict(one.selector) or dict(CLUSTER_SECRET_TYPE)}
+    if ENVIRONMENT_LABEL not in one.selector:
+        chosen["matchExpressions"] = [
+            {"key": ENVIRONMENT_LABEL, "operator": "In", "values": list(fleet.environments)}
+        ]
+    return chosen
+
+
+def takes(fleet: Fleet, one: ApplicationSet, labels: Mapping[str, str]) -> bool:
+    """Whether the set takes a spoke whose cluster Secret has these labels."""
+    return matches(selector(fleet, one), labels)
+
+
+def matches(chosen: Selector, labels: Mapping[str, str]) -> bool:
+    """Whether a label selector takes an object with these labels, as Kubernetes decides it.
+
+    Raises ValueError for an operator that Kubernetes doesn't have.
+    """
+    wanted: Mapping[str, str] = chosen.get("matchLabels") or {}
+    expressions: Sequence[Mapping[str, Any]] = chosen.get("matchExpressions") or []
+    return all(labels.get(key) == value for key, value in wanted.items()) and all(
+        _meets(expression, labels) for expression in expressions
+    )
+
+
+def suffix(one: ApplicationSet) -> str | None:
+    """What follows `<cluster>-` in the names of the set's Applications; None where each service has its own."""
+    if one.layout == "directory":
+        return one.application or one.name
+    return "platform" if one.layout == "platform" else None
+
+
+def application_name(one: ApplicationSet, spoke: str) -> str | None:
+    """The set's Application for the spoke of this name; None where it makes one per service."""
+    ending = suffix(one)
+    return f"{spoke}-{ending}" if ending else None
+
+
+def references(one: ApplicationSet) -> References:
+    """The labels and annotations that a spoke must have for the set's templates to render.
+
+    Every set puts the environment on its Applications; the rest is what `path` and `revision` read.
+    """
+    found: dict[str, set[str]] = {"labels": {ENVIRONMENT_LABEL}, "annotations": set()}
+    for template in (one.path, one.revision):
+        for action in _ACTION.findall(template or ""):
+            for read in _READS.finditer(action):
+                found[read["field"] or read["indexed"]].add(read["name"] or read["key"])
+    return References(frozenset(found["labels"]), frozenset(found["annotations"]))
+
+
+def delivers_external_secrets(fleet: Fleet) -> bool:
+    """Whether Argo CD delivers External Secrets to any spoke of the stack, and so a set for it is needed."""
+    return any(fleet.delivery_of(spoke) == "argocd" for spoke in fleet.spokes)
+
+
+def external_secrets_set(stack: str) -> str:
+    """The name of the stack's ApplicationSet, and of its AppProject, that deliver External Secrets."""
+    return f"{EXTERNAL_SECRETS}-{stack}"
+
+
+def external_secrets_selector(stack: str) -> Selector:
+    """The label selector of that set: this stack's spokes to which Argo CD delivers External Secrets."""
+    return {
+        "matchLabels": {
+            "enable_external_secrets": "true",
+            DELIVERY_LABEL: "argocd",
+            STACK_LABEL: stack,
+        }
+    }
+
+
+def _meets(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    key, operator, values = (
+        expression["key"],
+        expression["operator"],
+        expression.get("values") or [],
+    )
+    match operator:
+        case "In":
+            return key in labels and labels[key] in values
+        case "NotIn":
+            return key not in labels or labels[key] not in values
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+    raise ValueError(f'"{operator}" is no operator of a label selector')

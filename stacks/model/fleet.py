@@ -1,0 +1,160 @@
+"""The fleet model: what a platform team writes into `stacks/Pulumi.<stack>.yaml`.
+
+Keys are camelCase in the stack file and snake_case here. Everything is plain data: no secret has a place in it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from stacks.model.fields import DnsLabel, LabelValue, Namespace, Section, Source
+from stacks.model.spoke import Delivery, Rbac, Spoke, VaultMethod
+from stacks.model.vault import ExternalSecrets, HubSecretStore, SecretStore, Vault
+
+
+class Hub(Section):
+    """The management cluster: Argo CD, the ApplicationSets and the cluster Secrets live here."""
+
+    context: str = Field(description="The kubeconfig context of the hub.")
+    secret_store: HubSecretStore | None = Field(
+        None,
+        description="External Secrets on the hub, for spokes with `auth: {kind: vault}`; default: none.",
+    )
+
+
+class ArgoCD(Section):
+    """Argo CD on the hub. With `manifest` this stack owns the hub; without, it joins one that another stack owns."""
+
+    manifest: Source | None = Field(
+        None,
+        description="Path or https URL of the install manifest, pinned; default: another stack installs Argo CD.",
+    )
+    namespace: Namespace = Field("argocd", description="The namespace that Argo CD is in.")
+    config: dict[str, str] = Field(
+        default_factory=dict,
+        description="Settings for the ConfigMap `argocd-cm`, merged over Fleet's own.",
+    )
+    controller_replicas: int = Field(
+        1, ge=1, description="Application controllers, each with a share of the spokes (shards)."
+    )
+
+
+class GitOps(Section):
+    """The gitops-config repo: what people change by pull request, and Argo CD syncs."""
+
+    repo: Source = Field(description="URL of the repo, as Argo CD clones it.")
+    revision: str = Field("main", description="Branch, tag or commit that Argo CD follows.")
+
+
+class ApplicationSet(Section):
+    """One ApplicationSet: which spokes it takes, and which directories of the gitops-config repo it deploys there."""
+
+    name: DnsLabel = Field(description="Name of the ApplicationSet.")
+    layout: Literal["platform", "services", "directory"] = Field(
+        description="`platform`: clusters/<cluster>/platform; `services`: every apps/<service>/overlays/<environment>; "
+        "`directory`: the `path` given here."
+    )
+    selector: dict[str, LabelValue] = Field(
+        default_factory=dict,
+        description="Labels a cluster Secret must carry; default: every spoke of `fleet:environments`.",
+    )
+    path: str | None = Field(
+        None,
+        description="With `directory`: the path in the repo; Go template over the cluster Secret: `addons/{{.name}}`.",
+    )
+    application: DnsLabel | None = Field(
+        None,
+        description="With `directory`: the Application is `<cluster>-<application>`; default: the set's name.",
+    )
+    namespace: Namespace | None = Field(
+        None, description="With `directory`: the namespace deployed to; default: `application`."
+    )
+    revision: str | None = Field(
+        None,
+        description="Revision to follow; Go template over the cluster Secret; default: `fleet:gitops.revision`.",
+    )
+    preserve: bool = Field(
+        True,
+        description="Make and change Applications, never delete one; false: delete them, with their workloads.",
+    )
+
+
+class Fleet(Section):
+    """A whole fleet, as one stack describes it."""
+
+    environments: list[DnsLabel] = Field(
+        default=["production", "staging", "dev"],
+        min_length=1,
+        description="The environments a spoke of this stack may belong to.",
+    )
+    protected_environments: list[DnsLabel] = Field(
+        default=["production"],
+        description="Environments in which no set may delete and no certificate goes unchecked.",
+    )
+    hub: Hub = Field(description="The management cluster.")
+    argocd: ArgoCD = Field(
+        default_factory=ArgoCD,
+        description="Argo CD on the hub; without `manifest` the stack joins a hub that another stack owns.",
+    )
+    gitops: GitOps = Field(description="The gitops-config repo.")
+    vault: Vault | None = Field(
+        None, description="The Vault that External Secrets reads from; required with spokes."
+    )
+    external_secrets: ExternalSecrets | None = Field(
+        None, description="External Secrets on every spoke; required with spokes."
+    )
+    secret_stores: list[SecretStore] = Field(
+        default_factory=lambda: [SecretStore()],
+        min_length=1,
+        description="The ClusterSecretStores on every spoke; default: one, `vault-backend`.",
+    )
+    rbac: Rbac = Field(
+        default_factory=Rbac,
+        description="What Argo CD may do on every spoke; default: least privilege.",
+    )
+    spokes: list[Spoke] = Field(
+        default_factory=list, description="The workload clusters; default: none."
+    )
+    application_sets: list[ApplicationSet] = Field(
+        default_factory=list,
+        description="The ApplicationSets that hand the spokes over to the gitops-config repo; default: none.",
+    )
+    # Not only names that a spoke may have: a set may take a cluster that somebody else registered.
+    allow_deletion: list[str] = Field(
+        default_factory=list,
+        description="Spokes that may lose Applications in the next `up`: by leaving, a new name, label or selector.",
+    )
+
+    @property
+    def owns_hub(self) -> bool:
+        """Whether this stack installs Argo CD; else it joins a hub that another stack owns."""
+        return self.argocd.manifest is not None
+
+    @property
+    def hub_is_a_spoke(self) -> bool:
+        """Whether Argo CD deploys to the hub too."""
+        return any(spoke.in_cluster for spoke in self.spokes)
+
+    def rbac_of(self, spoke: Spoke) -> Rbac:
+        """What Argo CD may do on `spoke`."""
+        return spoke.rbac or self.rbac
+
+    def delivery_of(self, spoke: Spoke) -> Delivery:
+        """Who installs External Secrets and the stores on `spoke`."""
+        assert self.external_secrets
+        return spoke.delivery or self.external_secrets.delivery
+
+    def vault_auth_of(self, spoke: Spoke) -> VaultMethod:
+        """How `spoke` proves itself to Vault."""
+        assert self.vault
+        return spoke.vault_auth or self.vault.auth
+
+    def needs_context(self, spoke: Spoke) -> bool:
+        """Whether the machine that runs Pulumi must reach `spoke`, or takes its credential from the kubeconfig."""
+        return (
+            spoke.has_identity
+            or spoke.credential_from_context
+            or (self.external_secrets is not None and self.delivery_of(spoke) == "pulumi")
+        )

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from live import manifests
+from stacks.model.errors import ManifestError
+from tests.unit.conftest import Server
+
+
+def test_reads_every_object(tmp_path: Path) -> None:
+    path = tmp_path / "install.yaml"
+    path.write_text("---\nkind: A\nmetadata: {name: a}\n---\n---\nkind: B\nmetadata: {name: b}\n")
+    assert [one["kind"] for one in manifests.read(str(path))] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds something else"),
+        ("<html>", "holds something else"),
+        ("kind: A\nmetadata: {}\n", "holds something else"),
+        ("kind: A\nmetadata: [name]\n", "holds something else"),
+        ("a: [", "is no YAML"),
+        ("a: 2026-13-01", "is no YAML"),
+    ],
+)
+def test_something_else(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "install.yaml"
+    path.write_text(text)
+    with pytest.raises(ManifestError, match=message):
+        manifests.read(str(path))
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "install.yaml"
+    path.write_bytes(b"kind: \xff")
+    with pytest.raises(ManifestError, match=r"install\.yaml is no YAML"):
+        manifests.read(str(path))
+
+
+def test_an_address_that_is_none() -> None:
+    with pytest.raises(ManifestError, match="can't be fetched"):
+        manifests.read("https://xn--é../install.yaml")
+
+
+def test_a_file_that_is_not_there() -> None:
+    with pytest.raises(ManifestError, match=r"absent.yaml can't be read: No such file"):
+        manifests.read("absent.yaml")
+
+
+def test_an_address(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", server.ca_file)
+    server.body = b"kind: A\nmetadata: {name: a}\n"
+    assert manifests.read(f"{server.url}/install.yaml") == [
+        {"kind": "A", "metadata": {"name": "a"}}
+    ]
+    server.status = 404
+    with pytest.raises(ManifestError, match=r"install.yaml can't be fetched: .*404"):
+        manifests.read(f"{server.url}/install.yaml")
