@@ -46,8 +46,6 @@ def variables(home: LabHome, toolbox: Toolbox) -> dict[str, str]:
         "PULUMI_DISABLE_REGISTRY_RESOLVE": "true",
         # a copy of the whole state per change; the state itself is written all the same
         "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
-        # CRDs outlive a `destroy`: the next `up` takes them over
-        "PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true",
         "PATH": os.pathsep.join(_path(toolbox)),
         **{name: _no_proxy() for name in ("NO_PROXY", "no_proxy")},
     }

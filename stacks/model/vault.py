@@ -126,7 +126,7 @@ class ExternalSecrets(Section):
     )
     crds: Source | None = Field(
         None,
-        description="Path or https URL of the CRDs, where the chart has none; they outlive the stack.",
+        description="Path or https URL of the CRDs, so that they stay out of the state; default: those of the chart.",
     )
     values: dict[str, Any] = Field(
         default_factory=dict, description="Helm values, merged over Fleet's own."
