@@ -1,6 +1,7 @@
 """What the `fleet lab` commands share: the lab at hand, and its environment.
 
-`lab` needs more libraries than the other commands (requirements-dev.txt), so it is imported only when used.
+`lab` comes with a checkout only, and needs more libraries than the other commands (requirements-dev.txt), so it is
+imported only when used.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ NOT_STARTED = "the lab was never started here; start it: fleet lab up"
 
 @contextmanager
 def told_errors() -> Iterator[None]:
-    """End the command with one clear error where the lab raises an expected one, or its libraries are missing."""
+    """End the command with one clear error where the lab raises an expected one, or it or its libraries are missing."""
     try:
         from lab.errors import LabError
         from lab.toolchain import ToolError
     except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "lab":
+            fail("the lab comes with a checkout of Fleet, not with the package; there: make lab")
         fail(f"the lab needs the library {error.name}: pip install -r requirements-dev.txt")
     try:
         yield

@@ -1,6 +1,6 @@
 """What is refused because a spoke would lose Applications, and what is said where that is allowed.
 
-Pure: the losses themselves are told by `stacks.losses`.
+Pure: the losses themselves are told by `live.losses`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a change would take from a spoke: Applications that exist on the hub now and would not be made any more.
 
-`stacks.disruption` says what of it is refused. Pure: the stack file's fleet is held against the live hub. Compared are
+`live.disruption` says what of it is refused. Pure: the stack file's fleet is held against the live hub. Compared are
 pairs of an ApplicationSet and a spoke, as many small edits end one: a block dropped or renamed, a label or selector
 changed, a set taken out.
 """

@@ -22,7 +22,7 @@ def chart_values(fleet: Fleet) -> dict[str, Any]:
     ours: dict[str, Any] = {
         "installCRDs": True,
         "crds": {"annotations": KEEP},
-        # Fleet gives it fewer rights than the chart does: see stacks/external_secrets_rights.py.
+        # Fleet gives it fewer rights than the chart does: see stacks/desired/external_secrets_rights.py.
         "rbac": {"create": False},
     }
     fixed: dict[str, Any] = {"serviceAccount": {"name": settings.service_account}}

@@ -28,11 +28,11 @@ PLURALS = {
 }
 
 
-def _rules(
+def _fleet(
     *, external_secrets: dict[str, Any] | None = None, vault: str = "jwt", **spoke: Any
-) -> list[argocd_manager.RbacRule]:
+) -> Fleet:
     block = {"name": "prod-1", "environment": "production", "region": "eu-west-1", **spoke}
-    fleet = Fleet.model_validate(
+    return Fleet.model_validate(
         {
             "hub": {"context": "hub"},
             "gitops": {"repo": "https://git.example.com/gitops-config.git"},
@@ -41,6 +41,12 @@ def _rules(
             "spokes": [block],
         }
     )
+
+
+def _rules(
+    *, external_secrets: dict[str, Any] | None = None, vault: str = "jwt", **spoke: Any
+) -> list[argocd_manager.RbacRule]:
+    fleet = _fleet(external_secrets=external_secrets, vault=vault, **spoke)
     return argocd_manager.rules(fleet, fleet.spokes[0])
 
 
@@ -219,3 +225,48 @@ def test_every_role_that_argocd_delivers_can_be_made_and_bound() -> None:
                 ref = one["roleRef"]
                 assert _may(rules, "bind", RBAC, f"{ref['kind'].lower()}s", ref["name"]), one
     assert {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"} <= set(found)
+
+
+def _pairs(*namespaces: str) -> list[tuple[str, str | None, str, str | None]]:
+    """Kind and namespace of each role and of its binding."""
+    fleet = _fleet(rbac={"namespaces": list(namespaces)})
+    found = []
+    for role, binding in argocd_manager.roles(fleet, fleet.spokes[0]):
+        assert role["rules"] == argocd_manager.rules(fleet, fleet.spokes[0])
+        assert (role["metadata"]["name"], binding["metadata"]["name"]) == (
+            "argocd-manager-role",
+            "argocd-manager-role-binding",
+        )
+        reference = {"apiGroup": RBAC, "kind": role["kind"], "name": "argocd-manager-role"}
+        assert binding["roleRef"] == reference
+        assert binding["subjects"] == [
+            {"kind": "ServiceAccount", "name": "argocd-manager", "namespace": "kube-system"}
+        ]
+        places = (one["metadata"].get("namespace") for one in (role, binding))
+        found.append((role["kind"], next(places), binding["kind"], next(places)))
+    return found
+
+
+def test_one_role_for_the_cluster_or_one_in_each_namespace() -> None:
+    assert _pairs() == [("ClusterRole", None, "ClusterRoleBinding", None)]
+    assert _pairs("team-a", "team-b") == [
+        ("Role", "team-a", "RoleBinding", "team-a"),
+        ("Role", "team-b", "RoleBinding", "team-b"),
+    ]
+
+
+def test_labels_are_those_of_who_makes_it_and_else_there_are_none() -> None:
+    fleet, labels = _fleet(), {"a": "b"}
+    for given in (labels, None):
+        ((role, binding),) = argocd_manager.roles(fleet, fleet.spokes[0], given)
+        for one in (argocd_manager.account(given), role, binding):
+            assert one["metadata"].get("labels") == given
+            assert one["metadata"]["name"].startswith("argocd-manager")
+
+
+def test_the_token_is_the_account_s() -> None:
+    account, token = argocd_manager.account(), argocd_manager.token()
+    assert token["metadata"]["namespace"] == account["metadata"]["namespace"]
+    assert token["metadata"]["annotations"] == {
+        "kubernetes.io/service-account.name": account["metadata"]["name"]
+    }
