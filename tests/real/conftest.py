@@ -25,7 +25,7 @@ from lab.toolchain import ensure
 from lab.topology import HUB
 
 TOOLS = (
-    "etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "kwok", "helm",
+    "etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "kwok",
     "pulumi", "pulumi-language-python", "pulumi-resource-kubernetes",
 )  # fmt: skip
 
