@@ -11,8 +11,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from lab.report import Reporter
 from lab.toolchain import ensure
 
 REPO = Path(__file__).parents[2]
+CRD, MARK = "clusterexternalsecrets.external-secrets.io", "fleet.test/release"
 SPOKES = {"prod-us-east-1": "production", "prod-eu-west-1": "production", "staging": "staging"}
 """The spokes of the lab's stack file, and the environment of each."""
 PROGRAM = ["Pulumi.yaml", "__main__.py", "stacks", "components", "live", "requirements.txt"]
@@ -145,6 +147,19 @@ class FleetLab:
         resources = exported["deployment"].get("resources", [])
         return [one for one in resources if one["type"] != "pulumi:pulumi:Stack"]
 
+    def made_on(self, spoke: str, state: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+        """Every object that a state has on `spoke`, each as the words that `get` asks for it with."""
+        found = []
+        for one in state:
+            inputs = one.get("inputs", {})
+            if f"::{spoke}::" in one.get("provider", "") and "metadata" in inputs:
+                group, _, version = inputs["apiVersion"].rpartition("/")
+                kind = f"{inputs['kind']}.{version}.{group}" if group else inputs["kind"]
+                metadata = inputs["metadata"]
+                found.append((kind, "-n", metadata.get("namespace", "default"), metadata["name"]))
+        assert found, f"nothing on {spoke}"
+        return found
+
     # The stack file
 
     def stack_file(self, stack: str = "lab") -> Path:
@@ -163,6 +178,28 @@ class FleetLab:
     def allow_deletion(self, spoke: str, stack: str = "lab") -> None:
         """Say in the stack file that the spoke may lose its Applications."""
         self.edit(lambda config: config.update({"fleet:allowDeletion": [spoke]}), stack)
+
+    @contextmanager
+    def changed_crds(self, mark: str) -> Iterator[None]:
+        """As if there were a new release of External Secrets: one of its CRDs has an annotation more."""
+        variable = "FLEET_EXTERNAL_SECRETS_CRDS"
+        released = self.env[variable]
+        file = self.home / f"crds-{mark}.yaml"
+        crds = list(yaml.load_all(Path(released).read_text(), Loader=yaml.CSafeLoader))
+        for crd in crds:
+            if crd["metadata"]["name"] == CRD:
+                crd["metadata"]["annotations"][MARK] = mark
+        file.write_text(yaml.dump_all(crds, Dumper=yaml.CSafeDumper))
+        self.env[variable] = str(file)
+        try:
+            yield
+        finally:
+            self.env[variable] = released
+            file.unlink()
+
+    def crd_mark(self, context: str) -> str:
+        """What `changed_crds` has left on a cluster, if it was applied there."""
+        return str(self.get(context, "crd", CRD)["metadata"].get("annotations", {}).get(MARK, ""))
 
     # Clusters, Vault, git
 

@@ -102,6 +102,8 @@ def build(lab: FleetLab, folder: Path) -> Split:
     split.change_spoke("staging", auth=_exec_plugin(lab))
     for stack in ("production", "dev"):
         lab.edit(_charts_from_the_repo, stack)
+    # Here the chart makes its CRDs itself; they are in the state then.
+    lab.edit(lambda config: config["fleet:externalSecrets"].pop("crds"), "dev")
     lab.edit(_two_stores, "dev")
     for stack in (HUB, *ENVIRONMENTS):
         split.keep(stack)
@@ -134,7 +136,6 @@ def _two_stores(config: dict[str, Any]) -> None:
 def _charts_from_the_repo(config: dict[str, Any]) -> None:
     """Argo CD takes External Secrets from a chart repository, and Pulumi may just as well."""
     settings = config["fleet:externalSecrets"]
-    settings.pop("crds", None)
     settings.update(
         chart="external-secrets",
         repo="${FLEET_CHART_REPO}",

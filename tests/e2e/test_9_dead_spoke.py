@@ -17,19 +17,28 @@ def test_the_others_converge(lab: FleetLab) -> None:
         assert lab.run("fleet", "status", "--stack", "lab", check=False).code == 1
 
         lab.edit(lambda config: config["fleet:vault"].update(audience="vault-renewed"))
-        result = lab.up(check=False)
-        assert result.code != 0
-        assert f"{DEAD} does not answer" in result.output
-        for spoke in ALIVE:
-            assert _audience(lab, spoke) == ["vault-renewed"], f"{spoke} has converged"
+        with lab.changed_crds("dead-spoke"):
+            result = lab.up(check=False)
+            assert result.code != 0
+            assert f"{DEAD} does not answer" in result.output
+            assert (
+                f'"{DEAD}/external-secrets-crds" failed: its CRDs can\'t be applied'
+                in result.output
+            )
+            for spoke in ALIVE:
+                assert _audience(lab, spoke) == ["vault-renewed"], f"{spoke} has converged"
+                assert lab.crd_mark(spoke) == "dead-spoke", f"{spoke} has the new CRDs"
+            lab.run_controllers()
+            lab.up()
+            assert lab.crd_mark(DEAD) == "dead-spoke"
+            assert _audience(lab, DEAD) == ["vault-renewed"]
+            lab.nothing_to_change()
     finally:
         lab.run_controllers()
-    lab.up()
-    assert _audience(lab, DEAD) == ["vault-renewed"]
-    lab.nothing_to_change()
 
     lab.restore_stack_file()
     lab.up()
+    assert lab.crd_mark(DEAD) == ""
     lab.nothing_to_change()
 
 
