@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help lab lab-status lab-shell lab-down lab-logs test check unit e2e bench tools schema clean
+.PHONY: help lab lab-status lab-shell lab-down lab-logs test check unit e2e soak bench tools schema clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ e2e: $(STAMP) tools ## the lab's plugin and the whole fleet, against real parts 
 
 test: check tools ## everything: lint, types, unit, whole-program, against real parts and e2e
 	@$(BIN)/pytest
+
+soak: $(STAMP) tools ## what takes too long for CI: a run killed at many moments; SEEDS=12 of them
+	@$(if $(SEEDS),SEEDS=$(SEEDS)) $(BIN)/pytest tests/soak -s
 
 bench: $(STAMP) tools ## measure the lab: start, no-op, memory, idle
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.bench
