@@ -172,9 +172,18 @@ def test_a_port_that_somebody_else_got(stage: Stage) -> None:
         assert found(pid)
 
 
+def denied(kind: str) -> None:
+    raise psutil.AccessDenied(msg=f"all {kind} connections")
+
+
+@pytest.mark.parametrize("macos", [False, True])
 @pytest.mark.parametrize("older", [True, False])
-def test_a_port_on_which_a_cli_listens(stage: Stage, older: bool) -> None:
+def test_a_port_on_which_a_cli_listens(
+    stage: Stage, older: bool, macos: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One that is older than the plugin may be its engine after all, a younger one can't be."""
+    if macos:
+        monkeypatch.setattr(psutil, "net_connections", denied)
 
     def listener() -> subprocess.Popen[str]:
         time.sleep(0.05)  # the system tells births apart by hundredths of a second
