@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import copy
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from fleet.pending import Live, Pending, identity
+from fleet.pending import Live, Pending, State, identity
 from live.cluster_api import ClusterAPI, NotFound, Unreachable
 
 FIELD_MANAGER = "pulumi-kubernetes"
@@ -71,3 +72,20 @@ def pulumi_manager(item: dict[str, Any]) -> str:
         if str(entry.get("manager", "")).startswith(FIELD_MANAGER)
     }
     return names[max(names)] if names else ""
+
+
+def as_applied(state: State, urns: Collection[str]) -> State | None:
+    """A copy of a refreshed state in which these objects go on under the name that they were applied by.
+
+    None where they do so already. Where a cluster was not asked, the plugin made up another name at the refresh, and
+    the API server would refuse the next change of the object as a conflict between the two.
+    """
+    changed = copy.deepcopy(state)
+    found = False
+    for resource in changed["deployment"].get("resources") or ():
+        outputs = resource.get("outputs") or {}
+        manager = pulumi_manager(outputs)
+        if resource["urn"] in urns and manager and outputs.get("__fieldManager") != manager:
+            outputs["__fieldManager"] = manager
+            found = True
+    return changed if found else None

@@ -13,10 +13,11 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import Any
 
 import psutil
 
@@ -128,14 +129,22 @@ def _abandoned(process: psutil.Process) -> bool:
 
 
 def _listening(ports: set[int]) -> dict[int, list[psutil.Process]]:
-    """Who of this user's processes listens on these ports; nobody else can be a plugin's engine."""
+    """Who listens on these ports; without other users' processes, which can't be the engine of this one's plugins."""
     owners: dict[int, list[psutil.Process]] = {port: [] for port in ports}
-    for process in _own():
-        with suppress(psutil.Error):
-            for connection in process.net_connections("tcp"):
-                if connection.status == psutil.CONN_LISTEN and connection.laddr.port in ports:
-                    owners[connection.laddr.port].append(process)
+    for pid, connection in _connections():
+        if pid and connection.status == psutil.CONN_LISTEN and connection.laddr.port in ports:
+            with suppress(psutil.NoSuchProcess):
+                owners[connection.laddr.port].append(psutil.Process(pid))
     return owners
+
+
+def _connections() -> Iterator[tuple[int | None, Any]]:
+    try:
+        yield from ((one.pid, one) for one in psutil.net_connections("tcp"))
+    except psutil.AccessDenied:  # macOS tells of each process alone
+        for process in _own():
+            with suppress(psutil.Error):
+                yield from ((process.pid, one) for one in process.net_connections("tcp"))
 
 
 def _may_be_engine_of(orphan: Orphan, owner: psutil.Process) -> bool:

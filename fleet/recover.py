@@ -110,7 +110,11 @@ def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, yes: bool) -> 
 
 
 def _report(pulumi: PulumiStack, out: Console, steps: list[Step]) -> int:
+    from fleet.lookup import as_applied
+
     state = pulumi.export()
+    if corrected := as_applied(state, [step.pending.urn for step in steps if step.verb == "adopt"]):
+        pulumi.replace(corrected)
     have = {resource["urn"] for resource in state["deployment"].get("resources") or ()}
     adopted = [step for step in steps if step.verb == "adopt" and step.pending.urn in have]
     left = pending_of(state)

@@ -83,10 +83,12 @@ class FleetLab:
         up.run_controllers(self._home, self._toolbox, Reporter())
 
     def kill_part(self, name: str) -> None:
-        """SIGKILL one process of the lab."""
-        state = Processes(self._home).state(name)
+        """SIGKILL one process of the lab, and see it gone: else whoever starts it again would find it running."""
+        processes = Processes(self._home)
+        state = processes.state(name)
         assert state.pid, f"{name} does not run"
         os.kill(state.pid, signal.SIGKILL)
+        wait_until(f"{name} is gone", lambda: not processes.is_running(name), timeout=20)
 
     def unseal(self) -> None:
         """Open OpenBao again."""

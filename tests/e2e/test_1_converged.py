@@ -47,10 +47,13 @@ def test_the_secret_is_that_of_vault_and_follows_it(lab: FleetLab) -> None:
 
     renewed = secrets.token_hex(12)
     (lab.home / "renewed").write_text(renewed)
-    lab.bao(
-        "kv", "patch", "-mount=secret", "payment-service/db", f"password=@{lab.home / 'renewed'}",
-        namespace="production",
-    )  # fmt: skip
+    try:
+        lab.bao(
+            "kv", "patch", "-mount=secret", "payment-service/db",
+            f"password=@{lab.home / 'renewed'}", namespace="production",
+        )  # fmt: skip
+    finally:
+        (lab.home / "renewed").unlink()
     for spoke in ("prod-us-east-1", "prod-eu-west-1"):
         lab.kubectl(
             spoke, "annotate", "--overwrite", "-n", "payment-service",

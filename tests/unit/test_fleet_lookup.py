@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fleet.lookup import look_up, pulumi_manager
+from fleet.lookup import as_applied, look_up, pulumi_manager
 from fleet.pending import Live, Pending
 from live.cluster_api import ClusterAPI, NotFound, Unreachable
 
@@ -107,3 +107,21 @@ def test_what_is_not_asked() -> None:
     cluster = {"one": FakeCluster({})}
     assert look_up([deployment(type="vault:index/policy:Policy")], cluster.get) == {}
     assert look_up([deployment()], {}.get) == {}
+
+
+def test_an_adopted_object_goes_on_under_the_name_that_it_was_applied_by() -> None:
+    def resource(urn: str, named: str) -> dict[str, Any]:
+        return {"urn": urn, "outputs": {**managed("pulumi-kubernetes-1a"), "__fieldManager": named}}
+
+    others = [
+        resource("urn:not-adopted", "pulumi-kubernetes-2b"),
+        {"urn": "urn:stack"},
+        {"urn": "urn:vault", "outputs": {"metadata": None}},
+    ]
+    state = {"deployment": {"resources": [resource("urn:x", "pulumi-kubernetes-2b"), *others]}}
+    changed = as_applied(state, ["urn:x", "urn:vault"])
+    assert changed == {
+        "deployment": {"resources": [resource("urn:x", "pulumi-kubernetes-1a"), *others]}
+    }
+    assert as_applied(changed, ["urn:x", "urn:vault"]) is None
+    assert as_applied({"deployment": {}}, ["urn:x"]) is None

@@ -49,7 +49,7 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._started: list[psutil.Process] = []
+        self.started: list[psutil.Process] = []
 
     def python_as(self, name: str) -> str:
         """A program of this name, which is Python: a link would not do, the system sees through it."""
@@ -71,7 +71,7 @@ class Stage:
             text=True,
             start_new_session=session,
         )
-        self._started.append(psutil.Process(process.pid))
+        self.started.append(psutil.Process(process.pid))
         return process
 
     def engine(self, *plugin: str) -> tuple[subprocess.Popen[str], int, int]:
@@ -79,7 +79,7 @@ class Stage:
         process = self.start(self.python_as("pulumi"), "-c", ENGINE, *plugin)
         assert process.stdout
         port, pid = map(int, process.stdout.readline().split())
-        self._started.append(psutil.Process(pid))
+        self.started.append(psutil.Process(pid))
         return process, port, pid
 
     def orphan(self, *plugin: str) -> tuple[int, int]:
@@ -89,7 +89,7 @@ class Stage:
         return port, pid
 
     def clear(self) -> None:
-        for process in self._started:
+        for process in self.started:
             with suppress(psutil.Error):
                 for child in process.children(recursive=True):
                     child.kill()
@@ -136,7 +136,8 @@ def test_a_script_is_a_plugin_too_and_one_that_ignores_sigterm_is_killed(stage: 
     assert not found(pid)
 
 
-def test_the_language_host_and_the_program_below_it(stage: Stage) -> None:
+@pytest.mark.parametrize("alone", [False, True])
+def test_the_language_host_and_the_program_below_it(stage: Stage, alone: bool) -> None:
     stage.script("pulumi-language-python-exec", SLEEP)
     script = stage.script("pulumi-language-python", HOST)
     process, _, pid = stage.engine(sys.executable, script, "ADDRESS")
@@ -145,11 +146,21 @@ def test_the_language_host_and_the_program_below_it(stage: Stage) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     (program,) = children
+    stage.started.append(program)
     while not program.cmdline()[1:]:  # until it has become the program
         time.sleep(0.02)
     assert not found(pid)
     assert not found(program.pid)
+    if alone:  # as a language host does after five minutes, and the run goes on
+        psutil.Process(pid).kill()
+        while program.ppid() == pid:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert not found(program.pid), "its engine lives"
     kill(process)
+    if alone:
+        assert [one.name for one in found(program.pid)] == ["pulumi-language-python-exec"]
+        return
     left = [*found(pid), *found(program.pid)]
     assert [one.name for one in left] == ["pulumi-language-python", "pulumi-language-python-exec"]
     assert end(left) == []
@@ -161,9 +172,18 @@ def test_a_port_that_somebody_else_got(stage: Stage) -> None:
         assert found(pid)
 
 
+def denied(kind: str) -> None:
+    raise psutil.AccessDenied(msg=f"all {kind} connections")
+
+
+@pytest.mark.parametrize("macos", [False, True])
 @pytest.mark.parametrize("older", [True, False])
-def test_a_port_on_which_a_cli_listens(stage: Stage, older: bool) -> None:
+def test_a_port_on_which_a_cli_listens(
+    stage: Stage, older: bool, macos: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One that is older than the plugin may be its engine after all, a younger one can't be."""
+    if macos:
+        monkeypatch.setattr(psutil, "net_connections", denied)
 
     def listener() -> subprocess.Popen[str]:
         time.sleep(0.05)  # the system tells births apart by hundredths of a second
