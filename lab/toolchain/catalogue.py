@@ -59,7 +59,7 @@ TOOLS: tuple[Tool, ...] = (
         version="3.259.0",
         version_args=("version",),
         accept=Accept.MAJOR,
-        seconds=250,
+        seconds=170,
         source=GoModule(
             wrapper="pulumi",
             module=f"{_PULUMI}/pkg/v3",
@@ -93,7 +93,7 @@ TOOLS: tuple[Tool, ...] = (
         version="3.6.14",
         version_args=("--version",),
         accept=Accept.PATCH,
-        seconds=50,
+        seconds=40,
         source=GoModule(
             wrapper="etcd",
             module="go.etcd.io/etcd/server/v3",
@@ -101,13 +101,13 @@ TOOLS: tuple[Tool, ...] = (
         ),
     ),
     _kubernetes("kube-apiserver", ("--version",), 245),
-    _kubernetes("kube-controller-manager", ("--version",), 55),
+    _kubernetes("kube-controller-manager", ("--version",), 50),
     _kubernetes("kubectl", ("version", "--client"), 25),
     Tool(
         name="argocd",
         version="3.6.1",
         version_args=("version", "--client", "--short"),
-        seconds=270,
+        seconds=240,
         source=GoModule(
             wrapper="argocd",
             module=_ARGOCD,
@@ -147,7 +147,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool(
         name="external-secrets",
         version="0.19.2",  # the last one whose submodules are published
-        seconds=270,
+        seconds=190,
         source=GoModule(
             wrapper="external-secrets", module=_EXTERNAL_SECRETS, package=_EXTERNAL_SECRETS
         ),
@@ -165,7 +165,7 @@ TOOLS: tuple[Tool, ...] = (
         name="kwok",
         version="0.8.0",
         version_args=("--version",),
-        seconds=75,
+        seconds=55,
         source=GoModule(
             wrapper="kwok",
             module=_KWOK,
@@ -189,7 +189,7 @@ TOOLS: tuple[Tool, ...] = (
         name="gitea",
         version="1.24.6",
         version_args=("--version",),
-        seconds=190,
+        seconds=150,
         source=GoModule(
             wrapper="gitea",
             module=_GITEA,
@@ -208,7 +208,7 @@ TOOLS: tuple[Tool, ...] = (
         version="5.8.1",
         version_args=("version",),
         accept=Accept.MAJOR,
-        seconds=50,
+        seconds=15,
         source=GoModule(
             wrapper="kustomize",
             module="sigs.k8s.io/kustomize/kustomize/v5",
@@ -221,7 +221,7 @@ TOOLS: tuple[Tool, ...] = (
         version="3.22.0",
         version_args=("version", "--short"),
         accept=Accept.MAJOR,
-        seconds=80,
+        seconds=60,
         source=GoModule(
             wrapper="helm",
             module="helm.sh/helm/v3",
@@ -232,7 +232,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool(
         name="pulumi-resource-kubernetes",
         version="4.25.0-alpha.20260115033456+f47bc2d",  # after 4.24.1; Pulumi's way to name a commit
-        seconds=500,
+        seconds=330,
         plugin="kubernetes",
         source=GoModule(
             wrapper="pulumi-kubernetes",
