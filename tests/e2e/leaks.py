@@ -11,8 +11,12 @@ import json
 import re
 import zlib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
+
+import ahocorasick
 
 SHORTEST = 12
 """Characters. The encoded middle of anything shorter turns up by chance in a file of megabytes."""
@@ -38,12 +42,26 @@ def spellings(secret: str) -> set[bytes]:
 def found_in(content: str | bytes, secrets: Mapping[str, str]) -> list[str]:
     """The names of those `secrets`, by name, that are in there; also where line breaks or blanks cut through one."""
     data = content.encode() if isinstance(content, str) else content
-    forms = [data, re.sub(rb"(?:\\n|\s)+", b"", data)]
-    return [
-        name
-        for name, secret in secrets.items()
-        if any(spelling in form for spelling in spellings(secret) for form in forms)
-    ]
+    automaton = _automaton(tuple(secrets.items()))
+    found: set[str] = set()
+    for form in (data, re.sub(rb"(?:\\n|\s)+", b"", data)):
+        for _, names in automaton.iter(form.decode("latin-1")):
+            found |= names
+    return [name for name in secrets if name in found]
+
+
+@lru_cache
+def _automaton(secrets: tuple[tuple[str, str], ...]) -> Any:
+    """What looks for every spelling of all `secrets` at once, and gives the names of those that each is of."""
+    names: dict[str, set[str]] = {}
+    for name, secret in secrets:
+        for spelling in spellings(secret):
+            names.setdefault(spelling.decode("latin-1"), set()).add(name)
+    automaton = ahocorasick.Automaton()
+    for text, of in names.items():
+        automaton.add_word(text, of)
+    automaton.make_automaton()
+    return automaton
 
 
 def read(path: Path) -> bytes:
