@@ -2,6 +2,7 @@
 
 from components.application_sets import FleetApplicationSets, FleetApplicationSetsArgs
 from components.argocd import ArgoCD, ArgoCDArgs
+from components.continue_on_error import leave_out_what_depends_on_failures
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.management_hub import ManagementHub, ManagementHubArgs
 from components.onboarding import OnboardingArgs, onboard_spokes
@@ -22,5 +23,6 @@ __all__ = [
     "SpokeClusterArgs",
     "VaultIdentity",
     "VaultIdentityArgs",
+    "leave_out_what_depends_on_failures",
     "onboard_spokes",
 ]

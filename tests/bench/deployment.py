@@ -71,9 +71,9 @@ def _measure(home: LabHome, toolbox: Toolbox, checkout: Path) -> dict[str, Any]:
 
 
 def _of_spokes(resources: list[dict[str, Any]]) -> int:
-    """Bytes of the state, indented as Pulumi writes it, that are about a spoke."""
+    """Bytes of the state that are about a spoke."""
     return sum(
-        len(json.dumps(one, indent=4))
+        len(json.dumps(one))
         for one in resources
         if any(f"::{spoke}" in one["urn"] for spoke in SPOKES)
     )
