@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from lab import environment, up
+from lab import up
 from lab.home import LabHome
 from lab.processes import memory
 from lab.toolchain import ensure
@@ -29,13 +29,14 @@ def main() -> None:
     """Start a lab of its own, start it again, look at it while idle, and remove it."""
     root = Path(tempfile.mkdtemp(prefix="fleet-bench-"))
     os.environ |= {"FLEET_LAB": str(root), "FLEET_LAB_TTL": "1h"}
-    home, toolbox = LabHome(root), ensure(console=Console(stderr=True))
+    home = LabHome(root)
+    ensure(console=Console(stderr=True))
     try:
         first = _timed("fleet", "lab", "up")
         second = _timed("fleet", "lab", "up")
-        os.environ |= environment.variables(home, toolbox)
         preview = _timed(
-            "pulumi", "preview", "--stack", "lab", "--expect-no-changes", "--non-interactive"
+            *("fleet", "lab", "run", "--", "pulumi", "preview", "--stack", "lab"),
+            *("--expect-no-changes", "--non-interactive"),
         )
         pids = [state.pid for state in up.status(home) if state.pid]
         idle = _idle_cores(pids)
