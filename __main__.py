@@ -17,7 +17,7 @@ try:
     endpoints = endpoints_of(fleet, kubeconfig)
     argocd_manifest = manifests.read(fleet.argocd.manifest)
     eso = fleet.external_secrets
-    eso_manifest = manifests.read(eso.manifests or eso.crds if eso else None)
+    eso_manifest = manifests.read(eso.manifests) or manifests.read_crds(eso.crds) if eso else []
     preflight.require_vault(fleet.vault, stack)
     warnings = preflight.require_hub(fleet, stack, kubeconfig, preview=pulumi.runtime.is_dry_run())
 except (StackError, KubeconfigError, ManifestError) as error:

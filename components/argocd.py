@@ -63,6 +63,7 @@ class ArgoCD(pulumi.ComponentResource):
                 namespace=args.namespace,
                 crds=install.crds,
                 access=args.access,
+                instead="leave out `fleet:argocd.manifest` to join one that a stack of Fleet's installed",
             ),
             pulumi.ResourceOptions(parent=self),
         )

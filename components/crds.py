@@ -25,12 +25,16 @@ _POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="crds")
 
 @dataclass(frozen=True, kw_only=True)
 class CrdsArgs:
-    """The CRDs, the cluster that they go to, and the name and namespace of the ConfigMap that says which are there."""
+    """The CRDs, the cluster that they go to, and the name and namespace of the ConfigMap that says which are there.
+
+    `instead` says what to do where the CRDs belong to an installation that Fleet did not make, and that is to stay.
+    """
 
     name: str
     namespace: pulumi.Input[str]
     crds: Sequence[KubernetesObject]
     access: ClusterAccess
+    instead: str
 
 
 def record(name: str, args: CrdsArgs, opts: pulumi.ResourceOptions) -> kubernetes.core.v1.ConfigMap:
@@ -55,4 +59,5 @@ def record(name: str, args: CrdsArgs, opts: pulumi.ResourceOptions) -> kubernete
 
 def _apply(args: CrdsArgs) -> None:
     take_over = os.environ.get(TAKE_OVER) == "true"
-    live.crds.apply(ClusterAPI.of(args.access), args.crds, take_over=take_over)
+    api = ClusterAPI.patient(args.access)
+    live.crds.apply(api, args.crds, instead=args.instead, take_over=take_over)

@@ -105,6 +105,7 @@ class ExternalSecrets(pulumi.ComponentResource):
                     namespace=settings.namespace,
                     crds=found,
                     access=self._args.access,
+                    instead="write `installed: true` under `fleet:externalSecrets`, and Fleet makes the stores only",
                 ),
                 pulumi.ResourceOptions(parent=self, depends_on=[*before]),
             )

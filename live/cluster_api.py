@@ -18,6 +18,7 @@ from kubernetes.client.configuration import Configuration
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 from kubernetes.config.kube_config import KubeConfigLoader
+from urllib3 import Retry
 from urllib3 import exceptions as urllib3_errors
 
 from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
@@ -27,6 +28,17 @@ CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
 PAGE = 500
 """Objects per request, so that thousands of Applications don't come as one huge answer."""
+
+# Not where nobody answers: that takes long enough as it is.
+_PATIENCE = Retry(
+    connect=0,
+    read=1,
+    status=5,
+    status_forcelist=[429, 500, 502, 503, 504],
+    backoff_factor=0.5,
+    allowed_methods=None,
+    raise_on_status=False,
+)
 
 
 class Unreachable(Exception):
@@ -40,15 +52,19 @@ class NotFound(Unreachable):
 class ClusterAPI:
     """One cluster, by its kubeconfig context. Keeps its connection, so poll with one instance."""
 
-    def __init__(self, kubeconfig: Kubeconfig, context: str) -> None:
+    def __init__(self, kubeconfig: Kubeconfig, context: str, retries: Retry | int = 0) -> None:
         self._kubeconfig = kubeconfig
         self._context = context
+        self._retries = retries
         self._client: ApiClient | None = None
 
     @classmethod
-    def of(cls, access: ClusterAccess) -> ClusterAPI:
-        """The cluster that `access` leads to, with that very credential."""
-        return cls(Kubeconfig.of(access.kubeconfig), access.context)
+    def patient(cls, access: ClusterAccess) -> ClusterAPI:
+        """The cluster that `access` leads to, with that very credential; a busy API server is asked again.
+
+        For what can be asked again: reads, and server-side apply.
+        """
+        return cls(Kubeconfig.of(access.kubeconfig), access.context, _PATIENCE)
 
     def text(self, path: str) -> str:
         """The body of GET `path`. Raises Unreachable, NotFound for a 404."""
@@ -144,7 +160,7 @@ class ClusterAPI:
                 raise Unreachable(str(error)) from None
             except ConfigException as error:
                 raise Unreachable(f'context "{self._context}": {error}') from None
-            configuration.retries = 0
+            configuration.retries = self._retries
             self._client = ApiClient(configuration)
         return self._client
 

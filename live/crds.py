@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from live.cluster_api import ClusterAPI, NotFound, Unreachable
 from stacks.desired.objects import KubernetesObject
 
-MANAGER = "fleet"
+MANAGER = "fleet-crds"
 """The field manager under which they are applied."""
-OURS = (MANAGER, "pulumi")
-"""How the field managers begin whose CRDs are Fleet's: Pulumi's plugin made them before Fleet did."""
+BEFORE = "pulumi-kubernetes"
+"""How the field managers of Pulumi's plugin begin, which made them before Fleet did."""
 ESTABLISHED_SECONDS = 60.0
 _PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _SIDE_BY_SIDE = 8
@@ -23,10 +23,13 @@ class CrdError(Exception):
     """CRDs that can't be applied; the message says which, why, and what to do."""
 
 
-def apply(api: ClusterAPI, crds: Sequence[KubernetesObject], *, take_over: bool = False) -> None:
+def apply(
+    api: ClusterAPI, crds: Sequence[KubernetesObject], *, instead: str, take_over: bool = False
+) -> None:
     """Make the cluster behind `api` have these CRDs, and wait until it serves them.
 
-    Those that somebody else made are refused, all of them before anything is applied, unless `take_over`.
+    Those that somebody else made are refused, all of them before anything is applied, unless `take_over`; `instead`
+    says what else there is to do.
     Raises CrdError, also where the cluster doesn't answer or refuses.
     """
     names = [one["metadata"]["name"] for one in crds]
@@ -35,7 +38,7 @@ def apply(api: ClusterAPI, crds: Sequence[KubernetesObject], *, take_over: bool 
         with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
             foreign = [one for one in pool.map(lambda name: _foreign(api, name), names) if one]
             if foreign and not take_over:
-                raise CrdError(_refusal(foreign))
+                raise CrdError(_refusal(foreign, instead))
             list(pool.map(lambda one: _apply(api, one), crds))
             late = [name for name in pool.map(lambda name: _unserved(api, name), names) if name]
     except Unreachable as error:
@@ -58,7 +61,7 @@ def _foreign(api: ClusterAPI, name: str) -> str:
         for entry in metadata.get("managedFields") or ()
         if entry.get("subresource") != "status"
     }
-    if any(manager.startswith(OURS) for manager in managers):
+    if any(manager == MANAGER or manager.startswith(BEFORE) for manager in managers):
         return ""
     return f"{name} ({', '.join(sorted(managers)) or 'maker unknown'})"
 
@@ -78,10 +81,10 @@ def _unserved(api: ClusterAPI, name: str) -> str:
     return name
 
 
-def _refusal(foreign: Sequence[str]) -> str:
+def _refusal(foreign: Sequence[str], instead: str) -> str:
     more = f" and {len(foreign) - _NAMED} more" if len(foreign) > _NAMED else ""
     return (
-        f"it has CRDs that Fleet did not make: {', '.join(foreign[:_NAMED])}{more}. Take off what they belong to, or "
-        "let it be (`externalSecrets.installed: true`); to take them over, run once with "
-        "PULUMI_K8S_UPSERT_EXISTING_OBJECTS=true. See docs/recover.md"
+        f"it has CRDs that Fleet did not make: {', '.join(foreign[:_NAMED])}{more}. If what they belong to stays, "
+        f"{instead}; if it has gone, have Fleet take them over: PULUMI_K8S_UPSERT_EXISTING_OBJECTS=true for one run. "
+        "See docs/recover.md"
     )

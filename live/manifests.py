@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import yaml
 
-from stacks.desired.objects import KubernetesObject
+from stacks.desired.objects import CRD, KubernetesObject
 from stacks.loading.yaml_speed import LOADER
 from stacks.model.errors import ManifestError
 
@@ -35,6 +35,22 @@ def read(source: str | None) -> list[KubernetesObject]:
         raise ManifestError(f"{source} is no YAML: {error}") from None
     if not objects or not all(map(_is_object, objects)):
         raise ManifestError(f"{source} holds something else than Kubernetes objects")
+    return objects
+
+
+def read_crds(source: str | None) -> list[KubernetesObject]:
+    """Every CRD of the manifest at `source`, which holds nothing else; none where a stack has no such manifest.
+
+    Raises ManifestError as `read` does, and where there is something else in it: it would never be applied.
+    """
+    objects = read(source)
+    others = [f"{one['kind']} {one['metadata']['name']}" for one in objects if one["kind"] != CRD]
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        raise ManifestError(
+            f"{source} is to hold CRDs only, and has {others[0]}{more}; take a file of CRDs, or write `manifests:` in "
+            "place of `crds:` and `chart:` where it is a whole installation"
+        )
     return objects
 
 

@@ -75,7 +75,7 @@ def _refused_then_taken_over(lab: FleetLab) -> None:
             del lab.env["PULUMI_K8S_UPSERT_EXISTING_OBJECTS"]
         assert lab.crd_mark("staging") == "foreign"
         taken = lab.get("staging", "crd", SPARE, "--show-managed-fields")["metadata"]
-        assert "fleet" in [one["manager"] for one in taken["managedFields"]]
+        assert "fleet-crds" in [one["manager"] for one in taken["managedFields"]]
 
 
 def _apply_anew(lab: FleetLab) -> None:

@@ -41,7 +41,8 @@ def test_a_hook_applies_the_crds_to_its_own_cluster(
 ) -> None:
     applied: list[tuple[ClusterAPI, list[str], bool]] = []
 
-    def apply(api: ClusterAPI, crds: Any, *, take_over: bool) -> None:
+    def apply(api: ClusterAPI, crds: Any, *, instead: str, take_over: bool) -> None:
+        assert "installed: true" in instead
         applied.append((api, [one["metadata"]["name"] for one in crds], take_over))
 
     monkeypatch.setattr(live.crds, "apply", apply)

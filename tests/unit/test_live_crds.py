@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from live.cluster_api import ClusterAPI, NotFound, Unreachable
-from live.crds import MANAGER, CrdError, apply
+from live.crds import MANAGER, CrdError
+from live.crds import apply as _apply
 
 PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
 
@@ -60,6 +61,10 @@ def test_what_is_missing_is_made() -> None:
     assert cluster.crds == {"stores.example.com": MANAGER, "secrets.example.com": MANAGER}
 
 
+def apply(cluster: _Cluster, crds: list[dict[str, Any]], **options: bool) -> None:
+    _apply(cluster, crds, instead="let it be", **options)
+
+
 @pytest.mark.parametrize("manager", [MANAGER, "pulumi-kubernetes-1a2b3c4d"])
 def test_what_fleet_made_is_brought_up_to_date(manager: str) -> None:
     cluster = _Cluster(stores_example_com=manager)
@@ -67,9 +72,12 @@ def test_what_fleet_made_is_brought_up_to_date(manager: str) -> None:
     assert cluster.applied == ["stores.example.com"]
 
 
-def test_what_others_made_is_refused_before_anything_is_applied() -> None:
-    cluster = _Cluster(stores_example_com="helm")
-    with pytest.raises(CrdError, match=r"stores\.example\.com \(helm\).*installed: true"):
+# The last two are those of Rancher Fleet and of a person who applied them with our command's name.
+@pytest.mark.parametrize("manager", ["helm", "kubectl", "argocd-controller", "fleetagent", "fleet"])
+def test_what_others_made_is_refused_before_anything_is_applied(manager: str) -> None:
+    cluster = _Cluster(stores_example_com=manager)
+    said = rf"stores\.example\.com \({manager}\).*let it be.*UPSERT_EXISTING_OBJECTS=true"
+    with pytest.raises(CrdError, match=said):
         apply(cluster, _crds("secrets.example.com", "stores.example.com"))
     assert not cluster.applied
 

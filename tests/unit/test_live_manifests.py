@@ -59,3 +59,14 @@ def test_an_address(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.status = 404
     with pytest.raises(ManifestError, match=r"install.yaml can't be fetched: .*404"):
         manifests.read(f"{server.url}/install.yaml")
+
+
+def test_a_file_of_crds_holds_nothing_else(tmp_path: Path) -> None:
+    crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a.b.c}\n"
+    file = tmp_path / "crds.yaml"
+    file.write_text(crd)
+    assert [one["metadata"]["name"] for one in manifests.read_crds(str(file))] == ["a.b.c"]
+    assert manifests.read_crds(None) == []
+    file.write_text(f"{crd}---\napiVersion: v1\nkind: Service\nmetadata: {{name: webhook}}\n")
+    with pytest.raises(ManifestError, match=r"CRDs only, and has Service webhook; .*`manifests:`"):
+        manifests.read_crds(str(file))
