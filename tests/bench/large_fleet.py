@@ -1,7 +1,8 @@
-"""`python -m tests.bench.large_fleet [SPOKES]`: what many spokes need when Argo CD delivers External Secrets.
+"""`python -m tests.bench.large_fleet [SPOKES [CHECKOUT]]`: many spokes whose External Secrets Argo CD delivers.
 
 On the running lab (`fleet lab up`; `FLEET_LAB` names its folder) a stack of its own joins the hub with spokes that
-exist in name only: Pulumi talks to the hub and to Vault, never to them. Prints one JSON object; asserts nothing.
+exist in name only: Pulumi talks to the hub and to Vault, never to them. The program is this checkout's, or another's.
+Prints one JSON object; asserts nothing.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from tests.bench.runs import Program, program, state
 STACK, ENVIRONMENT = "bench", "bench"
 
 
-def main(spokes: int) -> None:
+def main(spokes: int = 50, checkout: str = ".") -> None:
     """`up`, `preview` and `destroy` of a stack with so many spokes, and one spoke more in between."""
     home, toolbox = LabHome.from_environment(), ensure(console=Console(stderr=True))
     os.environ |= environment.variables(home, toolbox)
-    with program(STACK) as one:
+    with program(STACK, Path(checkout).absolute()) as one:
         os.environ["TMPDIR"] = str(one.folder.parent)
         try:
             result = {"spokes": spokes, **_measure(home, toolbox, one, spokes)}
@@ -95,4 +96,4 @@ def _write(one: Program, spokes: int, public_key: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 50)
+    main(*map(int, sys.argv[1:2]), *sys.argv[2:3])

@@ -149,18 +149,28 @@ class FleetLab:
         resources = exported["deployment"].get("resources", [])
         return [one for one in resources if one["type"] != "pulumi:pulumi:Stack"]
 
-    def made_on(self, spoke: str, state: list[dict[str, Any]]) -> list[tuple[str, ...]]:
-        """Every object that a state has on `spoke`, each as the words that `get` asks for it with."""
-        found = []
+    def still_there(self, cluster: str, state: list[dict[str, Any]]) -> list[str]:
+        """What of all that a state has on `cluster` exists: what Pulumi would meet if it were to make it again."""
+        made: dict[str, set[tuple[str, str]]] = {}
         for one in state:
             inputs = one.get("inputs", {})
-            if f"::{spoke}::" in one.get("provider", "") and "metadata" in inputs:
+            if f"::{cluster}::" in one.get("provider", "") and "metadata" in inputs:
                 group, _, version = inputs["apiVersion"].rpartition("/")
                 kind = f"{inputs['kind']}.{version}.{group}" if group else inputs["kind"]
                 metadata = inputs["metadata"]
-                found.append((kind, "-n", metadata.get("namespace", "default"), metadata["name"]))
-        assert found, f"nothing on {spoke}"
-        return found
+                made.setdefault(kind, set()).add((metadata.get("namespace", ""), metadata["name"]))
+        assert len(made) > 3, f"the state has something on {cluster}"
+        return [
+            f"{kind} {'/'.join(filter(None, place))}"
+            for kind, places in made.items()
+            for place in places & self._all(cluster, kind)
+        ]
+
+    def _all(self, cluster: str, kind: str) -> set[tuple[str, str]]:
+        """Namespace ("" where it has none) and name of every object of this kind."""
+        found = self.get(cluster, kind, "-A") or {"items": []}
+        metadata = [one["metadata"] for one in found["items"]]
+        return {(one.get("namespace", ""), one["name"]) for one in metadata}
 
     # The stack file
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.fleet_lab import REPO, FleetLab, is_fine, wait_until
+from tests.e2e.fleet_lab import SPOKES as SINGLE
 
 HUB = "hub"
 ENVIRONMENTS = ("production", "staging", "dev")
@@ -83,9 +84,12 @@ def build(lab: FleetLab, folder: Path) -> Split:
     """From whatever the lab has to the split fleet: the single stack goes, the four stacks come."""
     split = Split(lab, folder)
     lab.restore_stack_file()
-    if lab.state():
+    if made := lab.state():
         lab.run("pulumi", "destroy", "--stack", "lab", "--yes", "--skip-preview",
                 "--non-interactive", timeout=600)  # fmt: skip
+        # Another `up` creates all of it again, and later releases of the plugin create nothing that exists.
+        for cluster in (HUB, *SINGLE):
+            assert lab.still_there(cluster, made) == [], cluster
     for name in ADDED:
         if name not in lab.run("kubectl", "config", "get-contexts", "-o", "name").output.split():
             lab.run("fleet", "lab", "add-cluster", name, cwd=REPO)

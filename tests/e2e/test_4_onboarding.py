@@ -55,8 +55,7 @@ def test_onboarding_and_removal(lab: FleetLab, new_cluster: str) -> None:
     lab.nothing_to_change()
 
     # From 4.29 on, Pulumi's Kubernetes plugin creates nothing that exists: so nothing may.
-    there = [one for one in lab.made_on(new_cluster, with_it) if lab.get(new_cluster, *one)]
-    assert there == [], "all that Pulumi had made is gone"
+    assert lab.still_there(new_cluster, with_it) == [], "all that Pulumi had made is gone"
     assert lab.get(new_cluster, "crd", "externalsecrets.external-secrets.io"), (
         "and CRDs have stayed"
     )
