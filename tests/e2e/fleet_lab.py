@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -124,6 +125,27 @@ class FleetLab:
             "pulumi", "up", "--stack", stack, "--yes", "--skip-preview", "--continue-on-error",
             "--non-interactive", check=check, timeout=600,
         )  # fmt: skip
+
+    @contextmanager
+    def up_begun(self, stack: str = "lab") -> Iterator[subprocess.Popen[bytes]]:
+        """A `pulumi up` that is to be killed; waits for its end.
+
+        As docs/recover.md has it, what its plugins leave in TMPDIR goes, although they may live on.
+        """
+        command = ["pulumi", "up", "--stack", stack, "--yes", "--skip-preview", "--non-interactive"]
+        silent = subprocess.DEVNULL
+        with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp,
+            subprocess.Popen(
+                command,
+                cwd=self.project,
+                env={**self.env, "TMPDIR": tmp},
+                stdin=silent,
+                stdout=silent,
+                stderr=silent,
+            ) as process,
+        ):
+            yield process
 
     def up_together(self, stacks: Sequence[str]) -> None:
         """`pulumi up` of several stacks at the same time; all must succeed."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import tempfile
 import time
 from pathlib import PurePath
 
@@ -47,18 +45,7 @@ def test_killed_and_recovered(lab: FleetLab, new_cluster: str) -> None:
 
 def _kill_while_creating(lab: FleetLab, kind: str) -> None:
     """Start `pulumi up` and SIGKILL the CLI as soon as its state says that an object of `kind` is being created."""
-    with (
-        # As docs/recover.md has it: what the plugins leave in TMPDIR goes, although they may live on.
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp,
-        subprocess.Popen(
-            ["pulumi", "up", "--stack", "lab", "--yes", "--skip-preview", "--non-interactive"],
-            cwd=lab.project,
-            env={**lab.env, "TMPDIR": tmp},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process,
-    ):
+    with lab.up_begun() as process:
         while kind not in _pending(lab):
             assert process.poll() is None, f"the run ended before a {kind} was being created"
             time.sleep(0.02)

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import subprocess
-import tempfile
 
 import pytest
 
@@ -31,17 +30,7 @@ def test_recovery_converges(lab: FleetLab, new_cluster: str, seed: int) -> None:
 
 def _killed_after(lab: FleetLab, seconds: float) -> bool:
     """Start `pulumi up` and SIGKILL the CLI; whether it was still running then."""
-    with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as tmp,
-        subprocess.Popen(
-            ["pulumi", "up", "--stack", "lab", "--yes", "--skip-preview", "--non-interactive"],
-            cwd=lab.project,
-            env={**lab.env, "TMPDIR": tmp},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process,
-    ):
+    with lab.up_begun() as process:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
