@@ -56,10 +56,7 @@ def _kill_while_creating(lab: FleetLab, kind: str) -> None:
 def _pending(lab: FleetLab) -> str:
     """The part of the state file that tells of operations begun and not ended."""
     (state,) = (lab.home / "pulumi-state" / ".pulumi" / "stacks" / "fleet").glob("lab.json")
-    # The file has megabytes; what is pending stands at its end.
-    with state.open("rb") as file:
-        file.seek(-min(state.stat().st_size, 500_000), os.SEEK_END)
-        return file.read().decode(errors="replace").partition('"pending_operations"')[2]
+    return state.read_text().partition('"pending_operations"')[2]
 
 
 def _plugins(lab: FleetLab, kind: str) -> list[int]:
