@@ -22,7 +22,7 @@ try:
     warnings = preflight.require_hub(fleet, stack, kubeconfig, preview=pulumi.runtime.is_dry_run())
 except (StackError, KubeconfigError, ManifestError) as error:
     raise pulumi.RunError(str(error)) from None
-components.leave_out_what_depends_on_failures()
+components.wait_as_pulumi_means_it()
 silent = preflight.silent(fleet, endpoints)
 for warning in [*warnings, *silent.values()]:
     pulumi.log.warn(warning)

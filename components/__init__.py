@@ -2,12 +2,12 @@
 
 from components.application_sets import FleetApplicationSets, FleetApplicationSetsArgs
 from components.argocd import ArgoCD, ArgoCDArgs
-from components.continue_on_error import leave_out_what_depends_on_failures
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.management_hub import ManagementHub, ManagementHubArgs
 from components.onboarding import OnboardingArgs, onboard_spokes
 from components.spoke_cluster import SpokeCluster, SpokeClusterArgs
 from components.vault_identity import VaultIdentity, VaultIdentityArgs
+from components.waiting import wait_as_pulumi_means_it
 
 __all__ = [
     "ArgoCD",
@@ -23,6 +23,6 @@ __all__ = [
     "SpokeClusterArgs",
     "VaultIdentity",
     "VaultIdentityArgs",
-    "leave_out_what_depends_on_failures",
     "onboard_spokes",
+    "wait_as_pulumi_means_it",
 ]

@@ -1,15 +1,16 @@
-"""A failed resource costs what depends on it, and does not end the program: shown on the SDK's own manager of calls."""
+"""How the program waits, shown on the SDK's own manager of calls."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
+import pulumi
 import pytest
 from pulumi.runtime import rpc_manager, settings
 from pulumi.runtime.stack import ResourceRegistrationFailed, wait_for_rpcs
 
-from components.continue_on_error import leave_out_what_depends_on_failures
+from components.waiting import wait_as_pulumi_means_it
 
 
 @pytest.fixture
@@ -30,14 +31,14 @@ def _program(made: list[str], failure: Exception) -> None:
         made.append("the other")
 
     async def run() -> None:
-        leave_out_what_depends_on_failures()
+        wait_as_pulumi_means_it()
         manager = settings._get_rpc_manager()
         begun = [
             asyncio.ensure_future(manager.do_rpc("register resource", one)())
             for one in (slow, fails)
         ]
         await asyncio.sleep(0)
-        assert len(begun) == len(manager.rpcs)
+        assert len(begun) < len(manager.rpcs), "these, and the wait for all outputs"
         await wait_for_rpcs(await_all_outstanding_tasks=False)
 
     asyncio.run(run())
@@ -51,3 +52,29 @@ def test_the_others_are_registered(made: list[str]) -> None:
 def test_any_other_error_ends_the_program(made: list[str]) -> None:
     with pytest.raises(ValueError, match="a mistake"):
         _program(made, ValueError("a mistake"))
+
+
+def test_outputs_are_waited_for_together(made: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once for each: the SDK would ask for the first of them as often as there are outputs."""
+    waited = []
+    wait = asyncio.wait
+
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        waited.append(1)
+        return await wait(*args, **kwargs)
+
+    async def late(seconds: float) -> str:
+        await asyncio.sleep(seconds)
+        return "value"
+
+    async def run() -> None:
+        wait_as_pulumi_means_it()
+        outputs = [pulumi.Output.from_input(late(index / 1000)) for index in range(50)]
+        await asyncio.sleep(0)
+        monkeypatch.setattr(asyncio, "wait", counted)
+        await wait_for_rpcs()
+        made.extend([str(await one.future()) for one in outputs])
+
+    asyncio.run(run())
+    assert made == ["value"] * 50
+    assert len(waited) < 5
