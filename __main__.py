@@ -17,7 +17,9 @@ try:
     endpoints = endpoints_of(fleet, kubeconfig)
     argocd_manifest = manifests.read(fleet.argocd.manifest)
     eso = fleet.external_secrets
-    eso_manifest = manifests.read(eso.manifests) or manifests.read_crds(eso.crds) if eso else []
+    eso_manifest = []
+    if eso and fleet.installs_external_secrets:
+        eso_manifest = manifests.read(eso.manifests) or manifests.read_crds(eso.crds)
     preflight.require_vault(fleet.vault, stack)
     warnings = preflight.require_hub(fleet, stack, kubeconfig, preview=pulumi.runtime.is_dry_run())
 except (StackError, KubeconfigError, ManifestError) as error:

@@ -60,4 +60,10 @@ def record(name: str, args: CrdsArgs, opts: pulumi.ResourceOptions) -> kubernete
 def _apply(args: CrdsArgs) -> None:
     take_over = os.environ.get(TAKE_OVER) == "true"
     api = ClusterAPI.patient(args.access)
-    live.crds.apply(api, args.crds, instead=args.instead, take_over=take_over)
+    try:
+        live.crds.apply(api, args.crds, instead=args.instead, take_over=take_over)
+    except live.crds.CrdError:
+        raise
+    except Exception as error:
+        # The engine prints what a hook raises, and this one's text may hold anything.
+        raise live.crds.CrdError(f"its CRDs can't be applied ({type(error).__name__})") from None

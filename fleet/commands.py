@@ -37,7 +37,9 @@ app = typer.Typer(
 )
 app.add_typer(lab_app, name="lab")
 app.command("credential", cls=PlainHelp)(credential)
-app.command("recover", cls=PlainHelp)(recover)
+app.command(
+    "recover", cls=PlainHelp, short_help="Mend the state, and end plugins, after a killed run."
+)(recover)
 
 
 def _print_version(wanted: bool) -> None:

@@ -66,8 +66,10 @@ def fail(message: str, code: int = 2) -> NoReturn:
     raise typer.Exit(code)
 
 
-def confirm(question: str, *, yes: bool, without: str) -> None:
-    """Ask `question` unless `yes`; without a terminal to ask on, fail saying `without`."""
+def confirm(
+    question: str, *, yes: bool, without: str, declined: str = "nothing was changed"
+) -> None:
+    """Ask `question` unless `yes`; fail saying `without` where there is no terminal, `declined` at a no."""
     import sys
 
     if yes:
@@ -75,4 +77,4 @@ def confirm(question: str, *, yes: bool, without: str) -> None:
     if not sys.stdin.isatty():
         fail(without)
     if not typer.confirm(question):
-        fail("nothing was changed", 1)
+        fail(declined, 1)

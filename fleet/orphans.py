@@ -21,7 +21,7 @@ from typing import Any
 
 import psutil
 
-_PLUGIN = re.compile(r"pulumi-(?:resource|language|analyzer|converter|tool)-[\w.-]+")
+_PLUGIN = re.compile(r"pulumi-(?:resource|language|analyzer)-[\w.-]+")
 _INTERPRETER = re.compile(r"(?:python|pypy|node|bash|dash|sh)[\d.]*")
 _ADDRESS = re.compile(r"127\.0\.0\.1:(\d{1,5})")
 _PATIENCE = 5.0

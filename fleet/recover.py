@@ -93,6 +93,7 @@ def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, yes: bool) -> 
     confirm(
         f"Mend the state of stack {pulumi.stack}?",
         yes=yes,
+        declined="the state was not changed",
         without="there is no terminal to ask on: look at --dry-run, then run again with --yes",
     )
     if locks:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,12 +49,20 @@ def private_tmp_of_this_process(home: LabHome) -> Path:
 
 def sweep(home: LabHome) -> None:
     """Remove the folders of commands that were killed, or whose maker was and which have ended since."""
-    left = [folder for folder in home.tmp.glob(f"{_PREFIX}*") if not _alive(_maker(folder))]
-    if not left:
+    _remove(
+        folder
+        for folder in home.tmp.glob(f"{_PREFIX}*")
+        if (maker := _maker(folder)) and not _alive(maker)
+    )
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    """Remove these, but for what a living process has for its TMPDIR, or has that within."""
+    if not (left := list(folders)):
         return
     used = _in_use()
     for folder in left:
-        if str(folder) not in used:
+        if not any(folder == one or folder in one.parents for one in used):
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -63,7 +71,9 @@ def _make(home: LabHome) -> Path:
 
 
 def _maker(folder: Path) -> int:
-    return int(folder.name.removeprefix(_PREFIX).partition("-")[0])
+    """The pid of the process that made the folder; 0 for one that was made otherwise."""
+    pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+    return int(pid) if pid.isdecimal() else 0
 
 
 def _alive(pid: int) -> bool:
@@ -76,7 +86,7 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _in_use() -> set[str]:
+def _in_use() -> set[Path]:
     """The TMPDIR of every process, but not of plugins: they may outlive a killed Pulumi for long."""
     import psutil
 
@@ -84,7 +94,7 @@ def _in_use() -> set[str]:
     for process in psutil.process_iter():
         try:
             if not process.name().startswith("pulumi-resource"):
-                found.add(process.environ().get("TMPDIR", ""))
+                found.add(Path(process.environ().get("TMPDIR", "/")))
         except psutil.Error:
             continue
     return found
@@ -104,4 +114,6 @@ def _wait_for_end(pid: int) -> None:
 
 if __name__ == "__main__":
     _wait_for_end(int(sys.argv[2]))
-    shutil.rmtree(sys.argv[1], ignore_errors=True)
+    _remove(
+        [Path(sys.argv[1])]
+    )  # what was begun in the background may go on; the janitor sees to it

@@ -7,6 +7,7 @@ Importing this takes 0.3 s: commands import it when they run, so that `--help` n
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -26,6 +27,8 @@ from stacks.model.access import ClusterAccess
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
+PATIENT_SECONDS = 60.0
+"""Until an answer, for what may take an API server long: a CRD of a megabyte, say."""
 PAGE = 500
 """Objects per request, so that thousands of Applications don't come as one huge answer."""
 
@@ -39,6 +42,8 @@ _PATIENCE = Retry(
     allowed_methods=None,
     raise_on_status=False,
 )
+# The official client shares its files of CAs and keys between threads, and names one before it has written it.
+_LOADING = threading.Lock()
 
 
 class Unreachable(Exception):
@@ -52,10 +57,17 @@ class NotFound(Unreachable):
 class ClusterAPI:
     """One cluster, by its kubeconfig context. Keeps its connection, so poll with one instance."""
 
-    def __init__(self, kubeconfig: Kubeconfig, context: str, retries: Retry | int = 0) -> None:
+    def __init__(
+        self,
+        kubeconfig: Kubeconfig,
+        context: str,
+        retries: Retry | int = 0,
+        read_seconds: float | None = None,
+    ) -> None:
         self._kubeconfig = kubeconfig
         self._context = context
         self._retries = retries
+        self._read_seconds = READ_SECONDS if read_seconds is None else read_seconds
         self._client: ApiClient | None = None
 
     @classmethod
@@ -64,7 +76,7 @@ class ClusterAPI:
 
         For what can be asked again: reads, and server-side apply.
         """
-        return cls(Kubeconfig.of(access.kubeconfig), access.context, _PATIENCE)
+        return cls(Kubeconfig.of(access.kubeconfig), access.context, _PATIENCE, PATIENT_SECONDS)
 
     def text(self, path: str) -> str:
         """The body of GET `path`. Raises Unreachable, NotFound for a 404."""
@@ -131,16 +143,19 @@ class ClusterAPI:
                 client.configuration.host.rstrip("/") + path,
                 header_params=headers,
                 body=body,
-                _request_timeout=(CONNECT_SECONDS, READ_SECONDS),
+                _request_timeout=(CONNECT_SECONDS, self._read_seconds),
             )
             said = bytes(answer.read()).decode(errors="replace")  # type: ignore[no-untyped-call]
         except urllib3_errors.HTTPError as error:
-            raise Unreachable(_reason(error)) from None
+            raise Unreachable(_reason(error, self._read_seconds)) from None
         except ApiException as error:
             # What the client makes of a TLS failure, for all but GET.
             raise Unreachable(" ".join(str(error.reason).split())) from None
         except OSError as error:
             raise Unreachable(str(error)) from None
+        except ValueError:
+            # Its message holds the header, and the header the token.
+            raise Unreachable("its token is no header; is there a line break in it?") from None
         place = path.partition("?")[0]
         if answer.status == 404:
             raise NotFound(f"{place}: not found")
@@ -153,9 +168,10 @@ class ClusterAPI:
             configuration = Configuration()
             try:
                 document = _one_context(self._kubeconfig, self._context)
-                # The official client's loader has no annotations.
-                loader = KubeConfigLoader(document, active_context=self._context)  # type: ignore[no-untyped-call]
-                loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+                with _LOADING:
+                    # The official client's loader has no annotations.
+                    loader = KubeConfigLoader(document, active_context=self._context)  # type: ignore[no-untyped-call]
+                    loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
             except KubeconfigError as error:
                 raise Unreachable(str(error)) from None
             except ConfigException as error:
@@ -185,11 +201,11 @@ def _one_context(kubeconfig: Kubeconfig, context: str) -> dict[str, Any]:
     }
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, read_seconds: float) -> str:
     """The innermost cause, in a person's words: urllib3's own messages nest object addresses."""
     reason: Any = getattr(error, "reason", None) or error
     if isinstance(reason, urllib3_errors.ReadTimeoutError):
-        return f"connected, but no answer within {READ_SECONDS:.0f} s"
+        return f"connected, but no answer within {read_seconds:.0f} s"
     if isinstance(reason, urllib3_errors.NameResolutionError):
         return "its host name does not resolve"
     if isinstance(reason, urllib3_errors.NewConnectionError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from live.hub_state import HubState
 from live.losses import Loss, losses
-from stacks.model.errors import Problem, did_you_mean
+from stacks.model.errors import Problem
 from stacks.model.fleet import Fleet
 
 GUIDE = "docs/remove-a-cluster.md"
@@ -39,7 +39,8 @@ def notes(fleet: Fleet, stack: str, state: HubState) -> list[str]:
         if loss.spoke in fleet.allow_deletion
     ] + [
         f'fleet:allowDeletion: "{name}" would lose nothing; take it out, so that it allows nothing later'
-        + ("" if name in known else did_you_mean(name, known))
+        # No guess at another name: whoever followed it would let a living spoke lose what it has.
+        + ("" if name in known else "; no spoke has this name")
         for name in fleet.allow_deletion
         if name not in losing
     ]

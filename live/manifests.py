@@ -9,7 +9,7 @@ import httpx
 import yaml
 
 from stacks.desired.objects import CRD, KubernetesObject
-from stacks.loading.yaml_speed import LOADER
+from stacks.loading.yaml_speed import TextDatesLoader
 from stacks.model.errors import ManifestError
 
 
@@ -26,7 +26,8 @@ def read(source: str | None) -> list[KubernetesObject]:
             if source.startswith("https://")
             else Path(source).expanduser().read_text()
         )
-        objects = [document for document in yaml.load_all(text, Loader=LOADER) if document]
+        documents = yaml.load_all(text, Loader=TextDatesLoader)
+        objects = [document for document in documents if document]
     except OSError as error:
         raise ManifestError(f"{source} can't be read: {error.strerror}") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:

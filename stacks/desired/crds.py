@@ -25,6 +25,5 @@ def digests(crds: Iterable[KubernetesObject]) -> dict[str, str]:
 
 
 def _digest(crd: KubernetesObject) -> str:
-    # A bare date in a manifest is one to the YAML parser, and no JSON.
-    text = json.dumps(crd, sort_keys=True, separators=(",", ":"), default=str)
+    text = json.dumps(crd, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -11,6 +11,16 @@ LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 DUMPER = yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper
 
 
+class TextDatesLoader(LOADER):  # type: ignore[valid-type,misc]
+    """As LOADER, but what looks like a date is text, as it is to Kubernetes."""
+
+
+TextDatesLoader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in LOADER.yaml_implicit_resolvers.items()
+}
+
+
 class StrictLoader(LOADER):  # type: ignore[valid-type,misc]
     """As LOADER, but a mapping with a key twice, or inside of itself, is an error: Pulumi takes neither."""
 

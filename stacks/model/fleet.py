@@ -137,6 +137,13 @@ class Fleet(Section):
         """Whether Argo CD deploys to the hub too."""
         return any(spoke.in_cluster for spoke in self.spokes)
 
+    @property
+    def installs_external_secrets(self) -> bool:
+        """Whether Pulumi brings External Secrets to any cluster of the stack."""
+        return self.hub.secret_store is not None or any(
+            self.delivery_of(spoke) == "pulumi" for spoke in self.spokes
+        )
+
     def rbac_of(self, spoke: Spoke) -> Rbac:
         """What Argo CD may do on `spoke`."""
         return spoke.rbac or self.rbac

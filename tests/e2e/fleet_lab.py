@@ -147,6 +147,17 @@ class FleetLab:
         ):
             yield process
 
+    def failing_up(self, stack: str = "lab") -> Result:
+        """`pulumi up` that fails for a resource, and so must delete nothing, whatever depends on that."""
+        before = {one["urn"]: one.get("id") for one in self.state(stack)}
+        result = self.up(stack, check=False)
+        assert result.code != 0
+        assert " deleted" not in result.output, result.output
+        assert "Traceback" not in result.output, result.output
+        after = {one["urn"]: one.get("id") for one in self.state(stack)}
+        assert before.items() <= after.items(), "nothing is gone, nothing was made anew"
+        return result
+
     def up_together(self, stacks: Sequence[str]) -> None:
         """`pulumi up` of several stacks at the same time; all must succeed."""
         with ThreadPoolExecutor(max_workers=len(stacks)) as pool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from tests.e2e.fleet_lab import SPOKES, FleetLab
 
@@ -62,10 +63,8 @@ def test_what_others_made_is_not_taken_over_unasked(lab: FleetLab) -> None:
 
 def _refused_then_taken_over(lab: FleetLab) -> None:
     with lab.changed_crds("foreign"):
-        refused = lab.up(check=False)
-        assert refused.code != 0
+        refused = lab.failing_up()
         assert f"CRDs that Fleet did not make: {SPARE} (another-tool)" in refused.output
-        assert "Traceback" not in refused.output
         assert lab.crd_mark("staging") == "", "none of them was applied"
         assert lab.crd_mark("prod-us-east-1") == "foreign", "the others have converged"
         lab.env["PULUMI_K8S_UPSERT_EXISTING_OBJECTS"] = "true"
@@ -76,6 +75,34 @@ def _refused_then_taken_over(lab: FleetLab) -> None:
         assert lab.crd_mark("staging") == "foreign"
         taken = lab.get("staging", "crd", SPARE, "--show-managed-fields")["metadata"]
         assert "fleet-crds" in [one["manager"] for one in taken["managedFields"]]
+
+
+WRONG = """
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: wrongs.example.com}
+spec: {group: example.org, scope: Cluster, names: {kind: Wrong, plural: wrongs}, versions: []}
+"""
+
+
+def test_what_the_hub_refuses_costs_it_nothing(lab: FleetLab, tmp_path: Path) -> None:
+    """All of Argo CD depends on its CRDs; while they can't be applied, it stays as it is."""
+    released = lab.env["FLEET_ARGOCD_MANIFEST"]
+    manifest = tmp_path / "install.yaml"
+    manifest.write_text(Path(released).read_text() + WRONG)
+    server = lab.get("hub", "deployment", "-n", "argocd", "argocd-server")["metadata"]["uid"]
+    lab.env["FLEET_ARGOCD_MANIFEST"] = str(manifest)
+    try:
+        told = lab.failing_up().output
+    finally:
+        lab.env["FLEET_ARGOCD_MANIFEST"] = released
+    assert '"hub/argocd-crds" failed: its CRDs can\'t be applied' in told
+    assert "wrongs.example.com" in told
+    assert (
+        lab.get("hub", "deployment", "-n", "argocd", "argocd-server")["metadata"]["uid"] == server
+    )
+    lab.nothing_to_change()
 
 
 def _apply_anew(lab: FleetLab) -> None:

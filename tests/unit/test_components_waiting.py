@@ -10,7 +10,7 @@ import pytest
 from pulumi.runtime import rpc_manager, settings
 from pulumi.runtime.stack import ResourceRegistrationFailed, wait_for_rpcs
 
-from components.waiting import wait_as_pulumi_means_it
+from components.waiting import FAILED, wait_as_pulumi_means_it
 
 
 @pytest.fixture
@@ -44,8 +44,10 @@ def _program(made: list[str], failure: Exception) -> None:
     asyncio.run(run())
 
 
-def test_the_others_are_registered(made: list[str]) -> None:
-    _program(made, ResourceRegistrationFailed("resource x failed to register"))
+def test_the_others_are_registered_and_then_the_program_fails(made: list[str]) -> None:
+    """Of a program that ended well, the engine deletes what it did not register."""
+    with pytest.raises(pulumi.RunError, match=FAILED):
+        _program(made, ResourceRegistrationFailed("resource x failed to register"))
     assert made == ["the other"]
 
 

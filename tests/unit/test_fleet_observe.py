@@ -114,6 +114,14 @@ def test_errors_of_the_server_are_one_line(cluster: FakeCluster, api: ClusterAPI
         api.json("/html")
 
 
+def test_a_token_that_is_no_header_is_not_told(cluster: FakeCluster) -> None:
+    config = kubeconfig(one=cluster.url)
+    config.users["me"]["token"] = "canary\n"  # type: ignore[index]
+    with pytest.raises(Unreachable, match="is there a line break in it") as told:
+        ClusterAPI(config, "one").version()
+    assert "canary" not in str(told.value)
+
+
 def test_a_closed_port_is_refused_at_once() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -139,3 +139,23 @@ def test_a_command_that_outlived_its_killed_run_keeps_it_and_a_plugin_does_not(
         process.kill()
     sweep(home)
     assert not folder.exists()
+
+
+def test_what_was_begun_in_the_background_keeps_the_folder_until_it_ends(home: LabHome) -> None:
+    """Its own TMPDIR may lie within, as a command's that makes one for each of its runs."""
+    script = "mkdir $TMPDIR/own; TMPDIR=$TMPDIR/own sleep 60 >/dev/null & echo $!; read line"
+    with command(home, script) as (process, folder):
+        assert process.stdout
+        background = int(process.stdout.readline())
+        process.communicate("go on\n")
+        time.sleep(0.5)
+        sweep(home)
+        assert folder.exists()
+        os.kill(background, signal.SIGKILL)
+        until("the next sweep removes it", lambda: sweep(home) or not folder.exists())
+
+
+def test_a_folder_that_no_run_made_is_left(home: LabHome) -> None:
+    (home.tmp / "run-abc").mkdir()
+    sweep(home)
+    assert (home.tmp / "run-abc").exists()

@@ -19,7 +19,10 @@ class _Cluster(ClusterAPI):
 
     def __init__(self, **crds: str) -> None:
         self.crds = {name.replace("_", "."): manager for name, manager in crds.items()}
+        self.earlier: list[str] = []
+        """Managers that wrote the specs before those."""
         self.applied: list[str] = []
+        self.tried: list[str] = []
         self.established = True
         self._lock = threading.Lock()
 
@@ -30,9 +33,13 @@ class _Cluster(ClusterAPI):
         name = path.removeprefix(PATH)
         if name not in self.crds:
             raise NotFound(f"{path}: not found")
+        spec = {"f:spec": {"f:group": {}}}
         managed = [
-            {"manager": self.crds[name]},
-            {"manager": "kube-apiserver", "subresource": "status"},
+            *({"manager": one, "time": "2026-01-01", "fieldsV1": spec} for one in self.earlier),
+            {"manager": self.crds[name], "time": "2026-02-01", "fieldsV1": spec},
+            # Neither makes it theirs.
+            {"manager": "kubectl-annotate", "time": "2026-03-01", "fieldsV1": {"f:metadata": {}}},
+            {"manager": "kube-apiserver", "time": "2026-03-01", "fieldsV1": {"f:status": {}}},
         ]
         conditions = [{"type": "Established", "status": str(self.established)}]
         return {
@@ -44,8 +51,9 @@ class _Cluster(ClusterAPI):
         self, path: str, document: dict[str, Any], *, manager: str, dry_run: bool = False
     ) -> None:
         with self._lock:
-            self.applied.append(document["metadata"]["name"])
-            self.crds[path.removeprefix(PATH)] = manager
+            (self.tried if dry_run else self.applied).append(document["metadata"]["name"])
+            if not dry_run:
+                self.crds[path.removeprefix(PATH)] = manager
 
 
 def _crds(*names: str) -> list[dict[str, Any]]:
@@ -66,14 +74,41 @@ def apply(cluster: _Cluster, crds: list[dict[str, Any]], **options: bool) -> Non
 
 
 @pytest.mark.parametrize("manager", [MANAGER, "pulumi-kubernetes-1a2b3c4d"])
-def test_what_fleet_made_is_brought_up_to_date(manager: str) -> None:
+def test_what_fleet_made_is_brought_up_to_date_under_the_name_it_was_made_by(manager: str) -> None:
     cluster = _Cluster(stores_example_com=manager)
     apply(cluster, _crds("stores.example.com"))
     assert cluster.applied == ["stores.example.com"]
+    assert cluster.crds == {"stores.example.com": manager}
 
 
-# The last two are those of Rancher Fleet and of a person who applied them with our command's name.
-@pytest.mark.parametrize("manager", ["helm", "kubectl", "argocd-controller", "fleetagent", "fleet"])
+def test_who_wrote_the_spec_last_decides() -> None:
+    cluster = _Cluster(stores_example_com="helm")
+    cluster.earlier = [MANAGER]
+    with pytest.raises(CrdError, match="helm"):
+        apply(cluster, _crds("stores.example.com"))
+    cluster = _Cluster(stores_example_com=MANAGER)
+    cluster.earlier = ["helm"]
+    apply(cluster, _crds("stores.example.com"))
+
+
+def test_nothing_is_applied_before_all_would_be_taken() -> None:
+    class Refusing(_Cluster):
+        def apply(self, path: str, document: dict[str, Any], **options: Any) -> None:
+            if document["metadata"]["name"] == "wrong.example.com":
+                raise Unreachable("422 invalid")
+            super().apply(path, document, **options)
+
+    cluster = Refusing()
+    with pytest.raises(CrdError, match="422 invalid"):
+        apply(cluster, _crds("stores.example.com", "wrong.example.com"))
+    assert cluster.tried == ["stores.example.com"]
+    assert not cluster.applied
+
+
+# `fleetagent` is Rancher Fleet's.
+@pytest.mark.parametrize(
+    "manager", ["helm", "argocd-controller", "fleetagent", "fleet", "pulumi-resource-kubernetes"]
+)
 def test_what_others_made_is_refused_before_anything_is_applied(manager: str) -> None:
     cluster = _Cluster(stores_example_com=manager)
     said = rf"stores\.example\.com \({manager}\).*let it be.*UPSERT_EXISTING_OBJECTS=true"
@@ -105,9 +140,9 @@ def test_a_cluster_that_refuses_is_named_by_its_reason() -> None:
         apply(Refusing(), _crds("stores.example.com"))
 
 
-def test_what_is_not_served_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_established_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("live.crds.ESTABLISHED_SECONDS", 0.3)
     cluster = _Cluster()
     cluster.established = False
-    with pytest.raises(CrdError, match=r"stores\.example\.com: applied, but not served after"):
+    with pytest.raises(CrdError, match=r"stores\.example\.com: applied, but not established after"):
         apply(cluster, _crds("stores.example.com"))

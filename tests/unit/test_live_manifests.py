@@ -23,7 +23,7 @@ def test_reads_every_object(tmp_path: Path) -> None:
         ("kind: A\nmetadata: {}\n", "holds something else"),
         ("kind: A\nmetadata: [name]\n", "holds something else"),
         ("a: [", "is no YAML"),
-        ("a: 2026-13-01", "is no YAML"),
+        ("a: 2026-13-01", "holds something else"),
     ],
 )
 def test_something_else(tmp_path: Path, text: str, message: str) -> None:
@@ -70,3 +70,12 @@ def test_a_file_of_crds_holds_nothing_else(tmp_path: Path) -> None:
     file.write_text(f"{crd}---\napiVersion: v1\nkind: Service\nmetadata: {{name: webhook}}\n")
     with pytest.raises(ManifestError, match=r"CRDs only, and has Service webhook; .*`manifests:`"):
         manifests.read_crds(str(file))
+
+
+def test_what_looks_like_a_date_is_text(tmp_path: Path) -> None:
+    file = tmp_path / "crds.yaml"
+    file.write_text(
+        "kind: CustomResourceDefinition\nmetadata: {name: a.b.c, annotations: {made: 2026-11-26}}\n"
+    )
+    (crd,) = manifests.read_crds(str(file))
+    assert crd["metadata"]["annotations"] == {"made": "2026-11-26"}
