@@ -17,6 +17,7 @@ PLACEHOLDERS = ("environment", "cluster", "region")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
+_UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+")
 _USER = re.compile(r"[a-z+]+://([^/@]+)@")
 _TOKEN = re.compile(r"gh[a-z]_|github_pat_|glpat-")
@@ -131,6 +132,15 @@ def _label_value(value: str) -> str:
     )
 
 
+def _uid(value: str) -> str:
+    if _UID.fullmatch(value):
+        return value
+    raise ValueError(
+        f'"{value}" is no identity: write what `kubectl get namespace kube-system -o '
+        "jsonpath='{.metadata.uid}'` prints"
+    )
+
+
 def _https(value: str) -> str:
     try:
         host = urlsplit(value).hostname
@@ -161,6 +171,7 @@ def _duration(value: str) -> str:
 
 DnsLabel = Annotated[str, AfterValidator(_dns_label)]
 Namespace = Annotated[str, AfterValidator(_namespace)]
+Uid = Annotated[str, AfterValidator(_uid)]
 LabelValue = Annotated[str, AfterValidator(_label_value)]
 Template = Annotated[str, AfterValidator(_template)]
 # Of an engine in Vault, or of what is in one; and what a Vault policy may say of such.

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from stacks.model.fields import DnsLabel, LabelValue, Namespace, Section, Source
+from stacks.model.fields import DnsLabel, LabelValue, Namespace, Section, Source, Uid
 from stacks.model.spoke import Delivery, Rbac, Spoke, VaultMethod
 from stacks.model.vault import ExternalSecrets, HubSecretStore, SecretStore, Vault
 
@@ -18,6 +18,10 @@ class Hub(Section):
     """The management cluster: Argo CD, the ApplicationSets and the cluster Secrets live here."""
 
     context: str = Field(description="The kubeconfig context of the hub.")
+    identity: Uid | None = Field(
+        None,
+        description="Only the cluster of this identity (UID of its namespace kube-system); default: the one recorded.",
+    )
     secret_store: HubSecretStore | None = Field(
         None,
         description="External Secrets on the hub, for spokes with `auth: {kind: vault}`; default: none.",
@@ -46,6 +50,37 @@ class GitOps(Section):
 
     repo: Source = Field(description="URL of the repo, as Argo CD clones it.")
     revision: str = Field("main", description="Branch, tag or commit that Argo CD follows.")
+
+
+class ResourceKind(Section):
+    """A cluster-scoped kind of Kubernetes."""
+
+    group: str = Field(description="API group, such as `cert-manager.io`.")
+    kind: str = Field(description="Kind, such as `ClusterIssuer`.")
+
+
+class Project(Section):
+    """What an AppProject of the hub allows beyond Fleet's own few."""
+
+    repos: list[Source] = Field(
+        default_factory=list, description="More repos, beside `fleet:gitops.repo`, to deploy from."
+    )
+    namespaces: list[Namespace] = Field(
+        default_factory=list,
+        description="System namespaces of the spokes to deploy into, such as `kube-system`.",
+    )
+    cluster_kinds: list[ResourceKind] = Field(
+        default_factory=list, description="More cluster-scoped kinds to deploy."
+    )
+
+
+class Projects(Section):
+    """The AppProjects that the ApplicationSets deploy by; the stack that owns the hub makes them."""
+
+    platform: Project = Field(
+        default_factory=Project, description="For the layouts `platform` and `directory`."
+    )
+    services: Project = Field(default_factory=Project, description="For the layout `services`.")
 
 
 class ApplicationSet(Section):
@@ -113,6 +148,10 @@ class Fleet(Section):
     rbac: Rbac = Field(
         default_factory=Rbac,
         description="What Argo CD may do on every spoke; default: least privilege.",
+    )
+    projects: Projects = Field(
+        default_factory=Projects,
+        description="What Argo CD may deploy beyond Fleet's own AppProjects; only in the stack that owns the hub.",
     )
     spokes: list[Spoke] = Field(
         default_factory=list, description="The workload clusters; default: none."

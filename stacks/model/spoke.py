@@ -16,6 +16,7 @@ from stacks.model.fields import (
     Section,
     ServerUrl,
     Template,
+    Uid,
 )
 
 IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
@@ -52,6 +53,10 @@ class Rbac(Section):
         default_factory=list,
         description="Only inside these namespaces, which must exist; default: the whole cluster.",
     )
+    account_namespace: Namespace = Field(
+        "kube-system",
+        description="Namespace of the ServiceAccount `argocd-manager`, where that may not be in kube-system.",
+    )
 
 
 class Tls(Section):
@@ -87,6 +92,10 @@ class Spoke(Section):
         "",
         description="API server address as the hub reaches it; default: that of the kubeconfig context.",
     )
+    identity: Uid | None = Field(
+        None,
+        description="Only the cluster of this identity (UID of its namespace kube-system); default: the one recorded.",
+    )
     auth: Auth = Field(
         default_factory=ServiceAccountAuth,
         description="How Argo CD proves itself to the spoke; default: `{kind: serviceAccount}`.",
@@ -118,6 +127,10 @@ class Spoke(Section):
     vault_auth: VaultMethod | None = Field(
         None,
         description="How the spoke proves itself to Vault: `jwt` or `kubernetes`; default: `fleet:vault.auth`.",
+    )
+    api_audience: str | None = Field(
+        None,
+        description="Audience of the spoke's API server, for `vaultAuth: kubernetes`; default: the usual ones.",
     )
     delivery: Delivery | None = Field(
         None,

@@ -31,6 +31,10 @@ class Vault(Section):
     ca_file: str | None = Field(
         None, description="PEM file of the CA of Vault's certificate, unless a public one."
     )
+    parent_namespace: PlainPath | None = Field(
+        None,
+        description="Vault namespace that all others here are below, and the token is of (HCP Vault: `admin`).",
+    )
     mount: PlainPath = Field("secret", description="Mount of the KV version 2 engine.")
     manage_mount: bool = Field(
         False,
