@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stacks.checks import application_sets, credentials, external_secrets, spokes, vault
+from stacks.checks import application_sets, credentials, external_secrets, files, spokes, vault
 from stacks.checks.contract_of import contract_of
 from stacks.desired.sets import delivers_external_secrets, external_secrets_set
 from stacks.model.errors import Problem
@@ -24,6 +24,7 @@ def problems(fleet: Fleet, stack: str) -> list[Problem]:
     found = [
         *ground,
         *stack_name(fleet, stack),
+        *files.problems(fleet),
         *spokes.problems(fleet),
         *credentials.problems(fleet),
         *external_secrets.problems(fleet),

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from stacks.checks import templates
 from stacks.checks.contract_of import Contract
 from stacks.checks.repeats import repeats
 from stacks.desired import sets
 from stacks.model.errors import Problem, did_you_mean
+from stacks.model.fields import revision_problem
 from stacks.model.fleet import ApplicationSet, Fleet
 
 _DIRECTORY_KEYS = ("path", "application", "namespace")
-# An action of a Go template; braces have a place in its strings and comments only.
-_ACTION = r"""\{\{(?:/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`|(?!/\*)[^"'`{}])*\}\}"""
-_TEMPLATE = re.compile(rf"(?:(?!\{{\{{|\}}\}}).|{_ACTION})*", re.DOTALL)
 
 
 def shapes(fleet: Fleet) -> Iterator[Problem]:
@@ -42,14 +40,16 @@ def shapes(fleet: Fleet) -> Iterator[Problem]:
 def _templates(where: str, one: ApplicationSet) -> Iterator[Problem]:
     """What is wrong with a set's templates as text, whatever they read."""
     for key, template in (("path", one.path), ("revision", one.revision)):
-        if template and not _TEMPLATE.fullmatch(template):
-            yield Problem(
-                f"{where}.{key}",
-                f'"{template}" has a `{{{{` or `}}}}` without its other half; write e.g. "{{{{.name}}}}"',
-            )
-            if key == "path":
-                return
-    path = re.sub(_ACTION, "x", one.path or "", flags=re.DOTALL)
+        told = False
+        for said in templates.problems(template or ""):
+            told = True
+            yield Problem(f"{where}.{key}", said)
+        if told and key == "path":
+            return
+    revision = templates.ACTION.sub("x", one.revision or "")
+    if revision and (why := revision_problem(revision)):
+        yield Problem(f"{where}.revision", f'"{one.revision}" {why}; write e.g. "main"')
+    path = templates.ACTION.sub("x", one.path or "")
     if path.startswith("/"):
         yield Problem(
             f"{where}.path",
@@ -81,9 +81,14 @@ def problems(fleet: Fleet, stack: str, contracts: Sequence[Contract]) -> Iterato
         where = f"fleet:applicationSets[{position}]"
         if not indices:
             yield from _takes_none(where, one, contracts)
-        yield from _reads(where, one, fleet, [(index, contracts[index]) for index in indices])
+        if not any(map(_unreadable, (one.path, one.revision))):
+            yield from _reads(where, one, fleet, [(index, contracts[index]) for index in indices])
         yield from _deletes(where, one, fleet, indices)
     yield from _applications(fleet, stack, taken)
+
+
+def _unreadable(template: str | None) -> bool:
+    return any(templates.problems(template or ""))
 
 
 def _takes_none(

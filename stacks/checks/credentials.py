@@ -12,6 +12,9 @@ from stacks.model.fleet import Fleet
 from stacks.model.vault import HubSecretStore
 
 _ROLE_ARN = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/\S+")
+# https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateCluster.html
+_EKS_NAME = re.compile(r"[0-9A-Za-z][A-Za-z0-9_-]{0,99}")
+_EKS_ARN = re.compile(r"arn:[a-z-]+:eks:[a-z0-9-]+:\d{12}:cluster/([0-9A-Za-z][A-Za-z0-9_-]{0,99})")
 _SECRET_NAME = re.compile(r"(secret|password|token|access_key|private_key)$", re.IGNORECASE)
 _REFUSED = (
     "looks like a secret, and a stack file holds none; mount it into Argo CD's pods, or use "
@@ -37,8 +40,8 @@ def problems(fleet: Fleet) -> Iterator[Problem]:
                 f"{where}.roleArn",
                 f'"{auth.role_arn}" is no IAM role: write e.g. "arn:aws:iam::123456789012:role/argocd"',
             )
-        if isinstance(auth, AksAuth | ExecAuth):
-            yield from _environment(where, auth.env)
+        if isinstance(auth, EksAuth) and not _EKS_NAME.fullmatch(auth.cluster_name):
+            yield Problem(f"{where}.clusterName", _eks_name(auth.cluster_name))
         if isinstance(auth, ExecAuth):
             yield from _arguments(where, auth.args)
         if isinstance(auth, VaultAuth) and fleet.owns_hub:
@@ -57,13 +60,15 @@ def _aks(where: str, auth: AksAuth) -> Iterator[Problem]:
             yield Problem(f"{where}.env.{name}", f"is set by `{key}:`; write it there")
 
 
-def _environment(where: str, env: dict[str, str]) -> Iterator[Problem]:
-    for name in env:
-        if _SECRET_NAME.search(name):
-            yield Problem(
-                f"{where}.env.{name}",
-                _REFUSED,
-            )
+def _eks_name(given: str) -> str:
+    """What to write instead of a name that EKS gives no cluster."""
+    arn = _EKS_ARN.fullmatch(given)
+    if arn:
+        return f'is the cluster\'s ARN, and EKS goes by its name; write "{arn[1]}"'
+    return (
+        f'"{given}" is no name of an EKS cluster: at most 100 letters, digits, "-" and "_"; '
+        "`aws eks list-clusters` shows it"
+    )
 
 
 def _arguments(where: str, args: list[str]) -> Iterator[Problem]:

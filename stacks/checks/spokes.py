@@ -16,6 +16,7 @@ from stacks.model.fields import server_key
 from stacks.model.fleet import Fleet
 from stacks.model.spoke import IN_CLUSTER_SERVER, Rbac, Spoke
 
+IN_CLUSTER_NAME = "in-cluster"
 PROXY_SCHEMES = ("http", "https", "socks5")
 _KEY_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _KEY_PREFIX = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -107,6 +108,12 @@ def _names(fleet: Fleet) -> Iterator[Problem]:
             f"fleet:spokes[{index}].name",
             f'"{spoke.name}" is the name of fleet:spokes[{first}] already; names are unique and immutable',
         )
+    for index, spoke in enumerate(fleet.spokes):
+        if spoke.name == IN_CLUSTER_NAME:
+            yield Problem(
+                f"fleet:spokes[{index}].name",
+                f'"{spoke.name}" is Argo CD\'s own name for the hub; choose another',
+            )
     if fleet.hub.secret_store:
         for index, spoke in enumerate(fleet.spokes):
             if spoke.name in (vault_identity.HUB, fleet.hub.secret_store.cluster):
@@ -216,6 +223,12 @@ def _proxy(where: str, url: str) -> Iterator[Problem]:
 
 def _keys(where: str, spoke: Spoke) -> Iterator[Problem]:
     for index, addon in enumerate(spoke.addons):
+        if (bare := re.sub(r"^enable[_-]", "", addon)) != addon:
+            yield Problem(
+                f"{where}.addons[{index}]",
+                f'makes the label `enable_{addon}`: Fleet puts `enable_` before it; write "{bare}"',
+            )
+            continue
         if not _is_label_key(f"enable_{addon}") or "/" in addon:
             yield Problem(
                 f"{where}.addons[{index}]",

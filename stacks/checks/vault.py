@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -74,6 +75,7 @@ def problems(fleet: Fleet) -> Iterator[Problem]:
             f"is less than tokenTtl ({vault.token_ttl}); raise it, or leave it out",
         )
     yield from _public_keys(fleet)
+    yield from _paths(fleet, vault)
     yield from _isolation(fleet, vault)
     if fleet.external_secrets:
         yield from _mounts(fleet, vault)
@@ -95,6 +97,29 @@ def _public_keys(fleet: Fleet) -> Iterator[Problem]:
                 check_public_keys(path)
             except PemError as error:
                 yield Problem(f"{where}[{position}]", str(error))
+
+
+def _paths(fleet: Fleet, vault: Vault) -> Iterator[Problem]:
+    """Paths with what Vault's API puts before them: Fleet does that itself, and so they would name nothing."""
+    places = [("fleet:vault.readPaths", vault.mount, vault.read_paths)]
+    places += [
+        (f"fleet:secretStores[{index}].readPaths", store.mount or vault.mount, store.read_paths)
+        for index, store in enumerate(fleet.secret_stores)
+        if store.read_paths
+    ]
+    if store := fleet.hub.secret_store:
+        mount = store.mount or vault.mount
+        places.append(("fleet:hub.secretStore.readPaths", mount, store.read_paths))
+    for where, mount, paths in places:
+        for index, path in enumerate(paths):
+            bare = path.removeprefix(f"{mount}/")
+            bare = re.sub(r"^(data|metadata)/", "", bare)
+            if bare != path:
+                yield Problem(
+                    f"{where}[{index}]",
+                    f'"{path}" begins with what Vault\'s API has before a path, and here it begins below the mount '
+                    f'"{mount}"; write "{bare}"',
+                )
 
 
 def _isolation(fleet: Fleet, vault: Vault) -> Iterator[Problem]:

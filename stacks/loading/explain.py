@@ -24,7 +24,6 @@ _WHOLE_MESSAGES = {
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
     "model_attributes_type": "must be a mapping, such as {{kind: …}}",
-    "string_type": "must be a text; put it in quotes",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -33,6 +32,18 @@ _WHOLE_MESSAGES = {
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
 }
+
+
+def _no_text(location: Location, given: Any) -> str:
+    if location[-2:-1] == ("selector",) and location[-1] in ("matchLabels", "matchExpressions"):
+        return "a selector here is just labels: write `selector: {environment: dev}`"
+    if isinstance(given, list):
+        return "must be one text, not a list; write it without the brackets"
+    if isinstance(given, dict):
+        return "must be a text, not a mapping"
+    return (
+        "must be a text; put it in quotes" if given is not None else "must be a text, and is empty"
+    )
 
 
 def place(location: Location) -> str:
@@ -70,6 +81,8 @@ def _problem(finding: ErrorDetails, model: Section, document: Any) -> Problem:
     elif kind == "union_tag_invalid":
         location = (*location, *_tag_key(field))
         message = _none_of(context["tag"], list(kinds(field)))
+    elif kind == "string_type":
+        message = _no_text(location, _at(document, location))
     elif kind in _WHOLE_MESSAGES:
         message = _WHOLE_MESSAGES[kind].format_map(context)
     else:

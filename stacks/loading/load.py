@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -13,15 +12,17 @@ import yaml
 from pydantic import ValidationError
 
 from stacks import checks
+from stacks.loading import secrets
+from stacks.loading.document import DocumentError, read
+from stacks.loading.environment import from_environment
 from stacks.loading.explain import explain, fields, place, sections_of
 from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
 from stacks.loading.resolve import resolve
-from stacks.loading.yaml_speed import LOADER, StrictLoader
+from stacks.loading.yaml_speed import LOADER
 from stacks.model.errors import Problem, StackError
 from stacks.model.fleet import Fleet
 
 PREFIX = "fleet:"
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def stack_file(stack: str, root: Path | None = None) -> Path:
@@ -42,7 +43,7 @@ def load_file(stack: str, root: Path | None = None, kubeconfig: Kubeconfig | Non
     path = stack_file(stack, root)
     source = f"stacks/{path.name}"
     try:
-        document = yaml.load(path.read_text(), Loader=StrictLoader)  # noqa: S506 - a safe one
+        document = read(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         known = (
             ", ".join(file.name[len("Pulumi.") : -len(".yaml")] for file in stack_files(root))
@@ -51,44 +52,63 @@ def load_file(stack: str, root: Path | None = None, kubeconfig: Kubeconfig | Non
         raise StackError(
             source, [Problem("", f"no such stack file; stacks here: {known}")]
         ) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 0
-        raise StackError(
-            source, [Problem("", f"no YAML: {getattr(error, 'problem', error)}", line)]
-        ) from None
-    except (OSError, ValueError) as error:
-        # No UTF-8, or what looks like a date and is none.
-        raise StackError(source, [Problem("", f"can't be read: {error}")]) from None
+    except DocumentError as error:
+        raise StackError(source, [Problem("", str(error), error.line)]) from None
+    except UnicodeDecodeError:
+        raise StackError(source, [Problem("", "can't be read: it is no text in UTF-8")]) from None
+    except OSError as error:
+        raise StackError(source, [Problem("", f"can't be read: {error.strerror}")]) from None
     config = document.get("config") if isinstance(document, dict) else None
     if not isinstance(config, dict):
         raise StackError(source, [Problem("", "has no `config:` section")])
-    values = {
-        key[len(PREFIX) :]: value for key, value in config.items() if str(key).startswith(PREFIX)
-    }
-    return _build(values, stack, path, kubeconfig)
+    try:
+        values = {**project_defaults(path.parents[1] / "Pulumi.yaml"), **own_keys(config)}
+    except DocumentError as error:
+        raise StackError(source, [Problem("", str(error))]) from None
+    try:
+        return _build(values, stack, path, kubeconfig, secured(values))
+    except StackError as error:
+        if not document.get("environment"):
+            raise
+        # Pulumi opens these in its cloud, by a login of its own.
+        note = (
+            "imports from Pulumi ESC, which `fleet check` can't read: what is missing below may come from there, and "
+            "`pulumi preview` knows"
+        )
+        problem = with_lines([Problem("environment", note)], path)
+        raise StackError(source, [*problem, *error.problems]) from None
 
 
-def load(config: Mapping[str, str], stack: str, kubeconfig: Kubeconfig | None = None) -> Fleet:
+def load(
+    config: Mapping[str, str],
+    stack: str,
+    kubeconfig: Kubeconfig | None = None,
+    secret_keys: Iterable[str] = (),
+) -> Fleet:
     """The fleet that Pulumi's stack config describes.
 
     `config` maps whole keys (`fleet:spokes`) to values as Pulumi hands them to a program: text, with structured
-    values as JSON. Raises StackError as `load_file` does.
+    values as JSON. `secret_keys` are those of which Pulumi has decrypted anything. Raises StackError as `load_file`
+    does.
     """
     values = {}
     for key, text in config.items():
         if key.startswith(PREFIX):
             try:
-                values[key[len(PREFIX) :]] = json.loads(text)
-            except json.JSONDecodeError:
+                values[key[len(PREFIX) :]] = json.loads(text) if text else None
+            except (json.JSONDecodeError, RecursionError):
                 values[key[len(PREFIX) :]] = text
-    return _build(values, stack, stack_file(stack), kubeconfig)
+    secrets = [_no_secret((key[len(PREFIX) :],)) for key in secret_keys if key.startswith(PREFIX)]
+    return _build(values, stack, stack_file(stack), kubeconfig, secrets)
 
 
 def _build(
-    values: Mapping[str, Any], stack: str, path: Path, kubeconfig: Kubeconfig | None
+    values: Mapping[str, Any],
+    stack: str,
+    path: Path,
+    kubeconfig: Kubeconfig | None,
+    problems: list[Problem],
 ) -> Fleet:
-    problems: list[Problem] = []
     # An empty section is one left out: Pulumi knows no other default for it. A list is none.
     sections = {
         key
@@ -100,7 +120,9 @@ def _build(
         for key, value in values.items()
         if value is not None and not (value == {} and key in sections)
     }
-    filled = _from_environment(given, (), problems)
+    filled = from_environment(given, problems)
+    # Before any other error, which may quote a value.
+    problems = problems or list(secrets.problems(filled))
     if not problems:
         try:
             fleet = Fleet.model_validate(filled)
@@ -117,38 +139,67 @@ def _build(
     return fleet
 
 
-def _from_environment(value: Any, where: tuple[str | int, ...], problems: list[Problem]) -> Any:
-    """`value` with every `${NAME}` replaced by that environment variable; an unset one is a problem."""
-    if isinstance(value, str):
+def own_keys(config: Mapping[Any, Any]) -> dict[str, Any]:
+    """The project's own keys of a `config:`, without their prefix; one without any is the project's own to Pulumi."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        match str(key).split(":"):
+            case [name] | ["fleet", name] | ["fleet", "config", name]:
+                found[name] = value
+    return found
 
-        def replace(match: re.Match[str]) -> str:
-            name = match[1]
-            if not os.environ.get(name):
-                problems.append(
-                    Problem(
-                        place(where),
-                        f"environment variable {name} is not set; set it or write the value",
-                    )
-                )
-            return os.environ.get(name, "")
 
-        return _REFERENCE.sub(replace, value)
+def project_defaults(path: Path) -> dict[str, Any]:
+    """What Pulumi.yaml at `path` says of keys that a stack file leaves out; nothing where it is not there.
+
+    Raises DocumentError where it can't be read. https://www.pulumi.com/docs/iac/concepts/config/#project-level-configuration
+    """
+    try:
+        document = read(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, DocumentError) as error:
+        raise DocumentError(f"{path.name} can't be read: {error}") from None
+    config = document.get("config") if isinstance(document, dict) else None
+    found = {}
+    for key, said in own_keys(config if isinstance(config, dict) else {}).items():
+        if not isinstance(said, dict):
+            found[key] = said
+            continue
+        for word in ("value", "default"):
+            if word in said:
+                found[key] = said[word]
+                break
+    return found
+
+
+def secured(value: Any, where: tuple[str | int, ...] = ()) -> list[Problem]:
+    """The places that Pulumi has encrypted: `secure:` alone in a mapping."""
     if isinstance(value, dict):
-        return {
-            key: _from_environment(item, (*where, key), problems) for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [
-            _from_environment(item, (*where, index), problems) for index, item in enumerate(value)
-        ]
-    return value
+        if list(value) == ["secure"]:
+            return [_no_secret(where)]
+        items: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    else:
+        return []
+    return [problem for key, item in items for problem in secured(item, (*where, key))]
+
+
+def _no_secret(where: tuple[str | int, ...]) -> Problem:
+    return Problem(
+        place(where),
+        "is encrypted (`secure:`), and no key of Fleet's holds a secret; write the value as it is",
+    )
 
 
 def with_lines(problems: list[Problem], path: Path) -> list[Problem]:
     """`problems` with the line that each has in the stack file, where that file can be read."""
     try:
-        root = yaml.compose(path.read_text(), Loader=LOADER)
-    except (OSError, ValueError, yaml.YAMLError):
+        text = path.read_text(encoding="utf-8-sig")
+        read(text)  # Which knows how deep PyYAML may go.
+        root = yaml.compose(text, Loader=LOADER)
+    except (OSError, ValueError, yaml.YAMLError, DocumentError):
         return problems
     return [
         Problem(problem.path, problem.message, problem.line or _line_of(problem.path, root))
@@ -161,7 +212,8 @@ def with_lines(problems: list[Problem], path: Path) -> list[Problem]:
 def _line_of(where: str, node: yaml.Node | None) -> int:
     """The line in the stack file of a place such as `fleet:spokes[1].environment`, or of its nearest parent."""
     line = 0
-    for part in ["config", *re.findall(r"[^.\[\]]+", where)]:
+    root = [] if where == "environment" else ["config"]
+    for part in [*root, *re.findall(r"[^.\[\]]+", where)]:
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
                 if key.value == part:

@@ -19,9 +19,12 @@ _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+")
-_USER = re.compile(r"[a-z+]+://([^/@]+)@")
-_TOKEN = re.compile(r"gh[a-z]_|github_pat_|glpat-")
 _PORTS = {"https": 443, "http": 80}
+# Vault's KV version 2 API puts one of these behind the mount; policies and stores do it themselves.
+_KV_PARTS = ("data", "metadata")
+_REVISION = re.compile(r"[^\s~^:?*\[\\\x00-\x20\x7f]*[^\s~^:?*\[\\\x00-\x20\x7f./]")
+# https://argo-cd.readthedocs.io/en/stable/user-guide/tracking_strategies/: a range of versions, of the tags
+_VERSIONS = re.compile(r"[v^~<>=! ]*\d+(\.(\d+|[*xX]))*[\w.+-]*([ ,|]+[v^~<>=! ]*\d+[\w.*+-]*)*|\*")
 _PATH = re.compile(r"[^\s/*+{}\"\\]+(/[^\s/*+{}\"\\]+)*")
 
 
@@ -147,18 +150,56 @@ def _https(value: str) -> str:
     except ValueError:
         host = None
     if host and "@" in urlsplit(value).netloc:
-        raise ValueError("holds a user or password, and a stack file holds no secret; take it out")
+        raise ValueError("names a user, and nobody logs in by an address here; take it out")
     if not host or not value.startswith("https://") or re.search(r"\s", value.strip()):
         raise ValueError(f'"{value}" is no https:// address')
     return value
 
 
-def _without_secret(value: str) -> str:
-    # What a URL names goes into annotations, Applications and outputs, where many read it.
-    user = _USER.match(value)
-    if user and (":" in user[1] or _TOKEN.match(user[1])):
+def _git_repo(value: str) -> str:
+    if value.startswith("-") or re.search(r"[\s*?{}\[\]!]", value) or not re.search(r"[/:]", value):
         raise ValueError(
-            "holds a password or token, and a stack file holds no secret: give it to Argo CD, or to this machine"
+            f'"{value}" is no repo: write one URL, as Argo CD clones it, e.g. "https://git.example.com/team/repo.git", '
+            "without a pattern or template"
+        )
+    return value
+
+
+def revision_problem(value: str) -> str:
+    """Why `value` is no branch, tag, commit or range of versions, empty where it may be; git check-ref-format(1)."""
+    if _VERSIONS.fullmatch(value):
+        return ""
+    if value.startswith("-"):
+        return "begins with a dash, which git would take for an option"
+    if not _REVISION.fullmatch(value) or re.search(r"\.\.|@\{|//|/\.|\.lock(/|$)", value):
+        return "is no branch, tag or commit: git takes no such name"
+    return ""
+
+
+def _revision(value: str) -> str:
+    if "{{" in value or "}}" in value:
+        raise ValueError(
+            f'"{value}" is a template, and this is the same for every spoke; a set has a `revision` of its own'
+        )
+    if why := revision_problem(value):
+        raise ValueError(f'"{value}" {why}; write e.g. "main"')
+    return value
+
+
+def _mount(value: str) -> str:
+    mount, _, last = _plain_path(value).rpartition("/")
+    if last in _KV_PARTS and mount:
+        raise ValueError(
+            f'"{value}" is a path inside of the mount "{mount}", as Vault\'s API has it; write "{mount}"'
+        )
+    return value
+
+
+def _file_source(value: str) -> str:
+    if value.startswith("http://"):
+        raise ValueError(
+            "is fetched without encryption (`http://`), and anybody on the way could change it; write `https://…`, or "
+            "keep a copy here and write its path"
         )
     return value
 
@@ -176,11 +217,14 @@ LabelValue = Annotated[str, AfterValidator(_label_value)]
 Template = Annotated[str, AfterValidator(_template)]
 # Of an engine in Vault, or of what is in one; and what a Vault policy may say of such.
 PlainPath = Annotated[str, AfterValidator(_plain_path)]
+Mount = Annotated[PlainPath, AfterValidator(_mount)]
 PathTemplate = Annotated[Template, AfterValidator(_path)]
 PlainPolicyPath = Annotated[str, AfterValidator(_plain_policy_path)]
 PolicyPathTemplate = Annotated[Template, AfterValidator(_policy_path)]
-# A repo, chart or file, by whatever name its tool takes.
-Source = Annotated[str, AfterValidator(_without_secret)]
+GitRepo = Annotated[str, AfterValidator(_git_repo)]
+GitRevision = Annotated[str, AfterValidator(_revision)]
+# What this machine fetches or reads itself.
+FileSource = Annotated[str, AfterValidator(_file_source)]
 HttpsUrl = Annotated[str, AfterValidator(_https)]
 Duration = Annotated[str, AfterValidator(_duration)]
 # Argo CD trims a server's trailing slash; an issuer's is part of its name (Azure's end in one).

@@ -9,7 +9,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from stacks.model.fields import DnsLabel, LabelValue, Namespace, Section, Source, Uid
+from stacks.model.fields import (
+    DnsLabel,
+    FileSource,
+    GitRepo,
+    GitRevision,
+    LabelValue,
+    Namespace,
+    Section,
+    Uid,
+)
 from stacks.model.spoke import Delivery, Rbac, Spoke, VaultMethod
 from stacks.model.vault import ExternalSecrets, HubSecretStore, SecretStore, Vault
 
@@ -31,7 +40,7 @@ class Hub(Section):
 class ArgoCD(Section):
     """Argo CD on the hub. With `manifest` this stack owns the hub; without, it joins one that another stack owns."""
 
-    manifest: Source | None = Field(
+    manifest: FileSource | None = Field(
         None,
         description="Path or https URL of the install manifest, pinned; default: another stack installs Argo CD.",
     )
@@ -48,8 +57,8 @@ class ArgoCD(Section):
 class GitOps(Section):
     """The gitops-config repo: what people change by pull request, and Argo CD syncs."""
 
-    repo: Source = Field(description="URL of the repo, as Argo CD clones it.")
-    revision: str = Field("main", description="Branch, tag or commit that Argo CD follows.")
+    repo: GitRepo = Field(description="URL of the repo, as Argo CD clones it.")
+    revision: GitRevision = Field("main", description="Branch, tag or commit that Argo CD follows.")
 
 
 class ResourceKind(Section):
@@ -62,7 +71,7 @@ class ResourceKind(Section):
 class Project(Section):
     """What an AppProject of the hub allows beyond Fleet's own few."""
 
-    repos: list[Source] = Field(
+    repos: list[GitRepo] = Field(
         default_factory=list, description="More repos, beside `fleet:gitops.repo`, to deploy from."
     )
     namespaces: list[Namespace] = Field(

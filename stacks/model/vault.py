@@ -8,8 +8,10 @@ from pydantic import Field
 
 from stacks.model.fields import (
     DnsLabel,
+    FileSource,
     HttpsUrl,
     LabelValue,
+    Mount,
     Namespace,
     PathTemplate,
     PlainPath,
@@ -17,7 +19,6 @@ from stacks.model.fields import (
     PolicyPathTemplate,
     Section,
     ServerUrl,
-    Source,
 )
 from stacks.model.spoke import Delivery, VaultMethod
 
@@ -35,7 +36,7 @@ class Vault(Section):
         None,
         description="Vault namespace that all others here are below, and the token is of (HCP Vault: `admin`).",
     )
-    mount: PlainPath = Field("secret", description="Mount of the KV version 2 engine.")
+    mount: Mount = Field("secret", description="Mount of the KV version 2 engine.")
     manage_mount: bool = Field(
         False,
         description="Make that engine, and keep it when the stack goes; only one stack per Vault namespace may.",
@@ -81,7 +82,7 @@ class SecretStore(Section):
     name: DnsLabel = Field(
         "vault-backend", description="Name of the ClusterSecretStore; ExternalSecrets name it."
     )
-    mount: PlainPath | None = Field(
+    mount: Mount | None = Field(
         None, description="Mount to read from; default: `fleet:vault.mount`."
     )
     read_paths: list[PolicyPathTemplate] | None = Field(
@@ -106,7 +107,7 @@ class HubSecretStore(Section):
         description="What the hub is called in Vault: its mount is `jwt-<cluster>`, its policy `<cluster>-<role>`.",
     )
     namespace: PlainPath | None = Field(None, description="Vault namespace of the credentials.")
-    mount: PlainPath | None = Field(
+    mount: Mount | None = Field(
         None, description="Mount to read from; default: `fleet:vault.mount`."
     )
     read_paths: list[PlainPolicyPath] = Field(
@@ -120,22 +121,22 @@ class HubSecretStore(Section):
 class ExternalSecrets(Section):
     """External Secrets on every spoke: exactly one of `chart`, `manifests` and `installed`."""
 
-    chart: Source | None = Field(
+    chart: str | None = Field(
         None,
         description="Helm chart: a folder, an archive, an oci:// reference, or a name in `repo`.",
     )
-    repo: Source | None = Field(None, description="URL of the Helm repository that has `chart`.")
+    repo: str | None = Field(None, description="URL of the Helm repository that has `chart`.")
     version: str | None = Field(
         None, description="Version of the chart, where `chart` does not fix it."
     )
-    crds: Source | None = Field(
+    crds: FileSource | None = Field(
         None,
         description="Path or https URL of the CRDs, so that they stay out of the state; default: those of the chart.",
     )
     values: dict[str, Any] = Field(
         default_factory=dict, description="Helm values, merged over Fleet's own."
     )
-    manifests: Source | None = Field(
+    manifests: FileSource | None = Field(
         None, description="Path or https URL of an install manifest, instead of a chart."
     )
     installed: bool = Field(

@@ -30,6 +30,11 @@ REPO = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def _pem(pem_files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLEET_TEST_PEM", str(pem_files))
+    for name in ("install.yaml", "crds.yaml"):
+        (pem_files / name).touch()
+    (pem_files / "chart").mkdir(exist_ok=True)
+    # What stack files name by a path is looked for.
+    monkeypatch.chdir(pem_files)
     monkeypatch.setenv("FLEET_TEST_LONG", "x" * 256 * 1024)
 
 
@@ -145,7 +150,12 @@ def test_the_hub_as_a_spoke(tmp_path: Path, kubeconfig: Kubeconfig) -> None:
 
 def test_an_empty_section_is_one_left_out(kubeconfig: Kubeconfig) -> None:
     """Pulumi asks for every key that has no default, and knows no default for a section but an empty one."""
-    config = {"hub": {"context": "hub"}, "gitops": {"repo": "r"}, "vault": {}, "rbac": {}}
+    config = {
+        "hub": {"context": "hub"},
+        "gitops": {"repo": "https://git.example/r"},
+        "vault": {},
+        "rbac": {},
+    }
     fleet = load(
         {f"fleet:{key}": json.dumps(value) for key, value in config.items()}, "hub", kubeconfig
     )
@@ -158,7 +168,10 @@ def test_an_empty_section_is_one_left_out(kubeconfig: Kubeconfig) -> None:
 def test_an_empty_mapping_is_no_empty_list(
     kubeconfig: Kubeconfig, key: str, value: str | None
 ) -> None:
-    config = {"fleet:hub": '{"context": "hub"}', "fleet:gitops": '{"repo": "r"}'}
+    config = {
+        "fleet:hub": '{"context": "hub"}',
+        "fleet:gitops": '{"repo": "https://git.example/r"}',
+    }
     config |= {f"fleet:{key}": value} if value else {}
     if value != "{}":
         assert load(config, "hub", kubeconfig).spokes == []
@@ -275,7 +288,9 @@ def test_a_missing_stack_file_names_those_there(tmp_path: Path) -> None:
 def test_a_file_that_is_no_utf_8(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "stacks").mkdir()
     (tmp_path / "stacks" / "Pulumi.one.yaml").write_bytes(text)
-    with pytest.raises(StackError, match=r"stacks/Pulumi\.one\.yaml: can't be read: 'utf-8'"):
+    with pytest.raises(
+        StackError, match=r"stacks/Pulumi\.one\.yaml: can't be read: it is no text in UTF-8"
+    ):
         load_file("one", tmp_path)
 
 
