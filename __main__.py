@@ -12,7 +12,9 @@ from stacks.model.errors import ManifestError, StackError
 stack = pulumi.get_stack()
 try:
     kubeconfig = Kubeconfig.read()
-    fleet = load(pulumi.runtime.config.CONFIG.get(), stack, kubeconfig)
+    config = pulumi.runtime.config.CONFIG.get()
+    encrypted = filter(pulumi.runtime.config.is_config_secret, config)
+    fleet = load(config, stack, kubeconfig, encrypted)
     hub_access = kubeconfig.access(fleet.hub.context)
     endpoints = endpoints_of(fleet, kubeconfig)
     argocd_manifest = manifests.read(fleet.argocd.manifest)

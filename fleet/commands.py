@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -21,7 +22,8 @@ from fleet.options import (
 )
 from fleet.recover import recover
 from stacks.checks import neighbours
-from stacks.loading.load import load_file
+from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError, server_of
+from stacks.loading.load import ESC, imports_from_esc, load_file
 from stacks.model.errors import StackError
 from stacks.model.fleet import Fleet
 
@@ -146,6 +148,8 @@ def check(
     stack file is an environment variable and must be set, and the kubeconfig contexts must exist; for the lab's own
     stack, run it as `fleet lab run -- fleet check -s lab`.
 
+    It is read as Pulumi reads it, with the defaults of Pulumi.yaml; what Pulumi ESC sets, only Pulumi knows.
+
     Exit codes: 0 all stack files are good; 2 at least one is not.
 
     Examples:
@@ -169,8 +173,14 @@ def check(
             fleets[name] = load_file(name)
         except StackError as error:
             errors[name] = error
-    for name, problems in neighbours.problems(fleets).items():
-        errors[name] = StackError(_file(name), problems)
+    known = {
+        name: fleet
+        for name in names
+        if (fleet := fleets.get(name) or (errors[name].fleet if name in errors else None))
+    }
+    for name, problems in neighbours.problems(known, _hubs(known)).items():
+        before = errors[name].problems if name in errors else ()
+        errors[name] = StackError(_file(name), [*before, *problems])
     if as_json:
         reports = [_report(name, fleets.get(name), errors.get(name)) for name in names]
         typer.echo(json.dumps({"ok": not errors, "stacks": reports}, indent=2))
@@ -178,6 +188,16 @@ def check(
         for name in names:
             _say(name, fleets.get(name), errors.get(name))
     raise typer.Exit(2 if errors else 0)
+
+
+def _hubs(fleets: dict[str, Fleet]) -> dict[str, str]:
+    """The server of each stack's hub; loading has found its context."""
+    found = {}
+    for name, fleet in fleets.items():
+        # Where there is no such context, that has been told.
+        with suppress(KubeconfigError):
+            found[name] = server_of(Kubeconfig.read().cluster(fleet.hub.context))
+    return found
 
 
 def _file(stack: str) -> str:
@@ -192,6 +212,8 @@ def _say(stack: str, fleet: Fleet | None, error: StackError | None) -> None:
         typer.echo(
             f"{_file(stack)}: ok: {counted(spokes, 'spoke')}, {counted(sets, 'ApplicationSet')}"
         )
+        if imports_from_esc(stack):
+            typer.echo(f"  not all of it: it {ESC}")
         for name, why in _quarantined(fleet).items():
             typer.echo(f"  {name} is in quarantine: {why}")
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stacks.checks import application_sets, credentials, external_secrets, files, spokes, vault
+from stacks.checks import (
+    application_sets,
+    credentials,
+    external_secrets,
+    files,
+    issuers,
+    spokes,
+    vault,
+)
 from stacks.checks.contract_of import contract_of
 from stacks.desired.sets import delivers_external_secrets, external_secrets_set
 from stacks.model.errors import Problem
@@ -12,26 +20,31 @@ from stacks.model.fields import is_label_value, is_subdomain
 from stacks.model.fleet import Fleet
 
 
-def problems(fleet: Fleet, stack: str) -> list[Problem]:
-    """Everything wrong across a fleet whose spokes have been found, by subject."""
-    # Without these nobody can say what a cluster Secret will carry, and what follows from that would only confuse.
-    ground = [
+def ground(fleet: Fleet) -> list[Problem]:
+    """What must be mended before anybody can say what a cluster Secret will carry, or compare with other stacks."""
+    return [
         *spokes.environments(fleet),
         *external_secrets.required(fleet),
         *external_secrets.values(fleet),
         *vault.files(fleet),
     ]
+
+
+def problems(fleet: Fleet, stack: str) -> list[Problem]:
+    """Everything wrong across a fleet whose spokes have been found, by subject."""
+    basic = ground(fleet)
     found = [
-        *ground,
+        *basic,
         *stack_name(fleet, stack),
         *files.problems(fleet),
         *spokes.problems(fleet),
+        *issuers.problems(fleet),
         *credentials.problems(fleet),
         *external_secrets.problems(fleet),
         *vault.problems(fleet),
         *application_sets.shapes(fleet),
     ]
-    if not ground:
+    if not basic:
         known = contract_of(fleet, stack)
         found += [
             *spokes.reserved(fleet, known),

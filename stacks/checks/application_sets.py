@@ -84,6 +84,7 @@ def problems(fleet: Fleet, stack: str, contracts: Sequence[Contract]) -> Iterato
         if not any(map(_unreadable, (one.path, one.revision))):
             yield from _reads(where, one, fleet, [(index, contracts[index]) for index in indices])
         yield from _deletes(where, one, fleet, indices)
+        yield from _shut_out(where, one, fleet, indices)
     yield from _applications(fleet, stack, taken)
 
 
@@ -153,6 +154,24 @@ def _deletes(
                 f"{where}.preserve",
                 f'false would let this set delete the workloads of "{spoke.name}", and "{spoke.environment}" is one of '
                 "fleet:protectedEnvironments; take `preserve` out, or select other environments",
+            )
+            return
+
+
+def _shut_out(
+    where: str, one: ApplicationSet, fleet: Fleet, taken: Sequence[int]
+) -> Iterator[Problem]:
+    """Spokes where Argo CD may not do anything in the namespace that the set deploys into."""
+    namespace = one.namespace or sets.suffix(one)
+    if not namespace:
+        return  # Each service has its own.
+    for spoke in (fleet.spokes[index] for index in taken):
+        allowed = fleet.rbac_of(spoke).namespaces
+        if allowed and namespace not in allowed:
+            yield Problem(
+                where,
+                f'deploys into the namespace "{namespace}", and `rbac.namespaces` lets Argo CD into {", ".join(allowed)} '
+                f'only on "{spoke.name}"; add it there, or select other spokes',
             )
             return
 

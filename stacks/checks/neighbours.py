@@ -20,25 +20,30 @@ Named = tuple[str, Fleet]
 """A stack's name, and the fleet that its file describes."""
 
 
-def problems(fleets: Mapping[str, Fleet]) -> dict[str, list[Problem]]:
+def problems(
+    fleets: Mapping[str, Fleet], hubs: Mapping[str, str] | None = None
+) -> dict[str, list[Problem]]:
     """What is wrong between the stacks, by the stack in whose file it is said; stacks without a problem are left out.
 
-    The fleets are loaded ones, with each spoke's server filled in. Stacks share a hub where they name one context.
+    The fleets are loaded ones, with each spoke's server filled in. Stacks share a hub where they name one context, or
+    where `hubs` has one server for them, by the stack.
     """
+    servers = {stack: server_key(address) for stack, address in (hubs or {}).items()}
+
+    def share(one: Named, other: Named) -> bool:
+        same = servers.get(one[0], one[0]) == servers.get(other[0], other[0])
+        return same or one[1].hub.context == other[1].hub.context
+
     found: dict[str, list[Problem]] = {}
     for one, other in combinations(fleets.items(), 2):
-        if _share(one, other):
+        if share(one, other):
             found.setdefault(other[0], []).extend(_twice(one, other))
     for one, other in permutations(fleets.items(), 2):
-        if _share(one, other):
+        if share(one, other):
             found.setdefault(one[0], []).extend(
                 [*_elsewhere(one, other), *_taking(one, other), *_reading(one, other)]
             )
     return {stack: said for stack, said in found.items() if said}
-
-
-def _share(one: Named, other: Named) -> bool:
-    return one[1].hub.context == other[1].hub.context
 
 
 def _twice(one: Named, other: Named) -> Iterator[Problem]:
@@ -46,6 +51,8 @@ def _twice(one: Named, other: Named) -> Iterator[Problem]:
     stack, fleet = one
     _, later = other
     hub = f'hub "{fleet.hub.context}"'
+    if fleet.hub.context != later.hub.context:
+        hub += f', which is "{later.hub.context}" here,'
     if fleet.owns_hub and later.owns_hub:
         yield Problem(
             "fleet:argocd.manifest",

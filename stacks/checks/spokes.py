@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from stacks.checks.contract_of import Contract
+from stacks.checks.issuers import is_inside
 from stacks.checks.pem import PemError, check_certificates
 from stacks.checks.repeats import repeated, repeats
 from stacks.desired import vault_identity
@@ -14,7 +15,7 @@ from stacks.model.auth import VaultAuth
 from stacks.model.errors import Problem, did_you_mean
 from stacks.model.fields import server_key
 from stacks.model.fleet import Fleet
-from stacks.model.spoke import IN_CLUSTER_SERVER, Rbac, Spoke
+from stacks.model.spoke import Rbac, Spoke
 
 IN_CLUSTER_NAME = "in-cluster"
 PROXY_SCHEMES = ("http", "https", "socks5")
@@ -138,7 +139,7 @@ def _servers(fleet: Fleet) -> Iterator[Problem]:
 def _in_cluster(fleet: Fleet) -> Iterator[Problem]:
     inside = [index for index, spoke in enumerate(fleet.spokes) if spoke.in_cluster]
     for index, spoke in enumerate(fleet.spokes):
-        if server_key(spoke.server) == IN_CLUSTER_SERVER and not spoke.in_cluster:
+        if is_inside(spoke.server) and not spoke.in_cluster:
             yield Problem(
                 f"fleet:spokes[{index}].server",
                 f'"{spoke.server}" is the hub itself, by which name only Argo CD\'s own pods know it; write '

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stacks.model.fleet import Fleet
-from stacks.model.spoke import Spoke, VaultMethod
+from stacks.model.spoke import USUAL_API_AUDIENCES, Spoke, VaultMethod
 
 HUB = "hub"
 """What the resources of the hub's own identity are named after."""
@@ -59,6 +59,8 @@ class Identity:
     account: str
     account_namespace: str
     grants: tuple[Grant, ...]
+    api_audiences: tuple[str, ...] = ()
+    """With Kubernetes auth: what its API server may take for its own audience."""
 
     @property
     def subject(self) -> str:
@@ -93,10 +95,11 @@ def of_spoke(fleet: Fleet, spoke: Spoke) -> Identity:
         vault_namespace=spoke.fill(vault.namespace) if vault.namespace else None,
         method=method,
         path=spoke.fill(vault.auth_path or f"{method}-{{cluster}}"),
-        issuer=spoke.issuer,
+        issuer=spoke.issuer or spoke.server,
         account=external_secrets.service_account,
         account_namespace=external_secrets.namespace,
         grants=tuple(grants),
+        api_audiences=_api_audiences(spoke) if method == "kubernetes" else (),
     )
 
 
@@ -183,8 +186,9 @@ def _auth(identity: Identity, grant: Grant, audience: str) -> dict[str, Any]:
     account = {"name": identity.account, "namespace": identity.account_namespace}
     if identity.method == "kubernetes":
         # Vault has the token reviewed by the cluster's API server, and calls there with this same token. So it must
-        # be good there too: by default an API server takes its issuer as the audience.
-        account_ref = {**account, "audiences": list(dict.fromkeys([audience, identity.issuer]))}
+        # be good there too: one audience of several that it knows is enough.
+        audiences = list(dict.fromkeys([audience, *identity.api_audiences]))
+        account_ref = {**account, "audiences": audiences}
         return {
             "kubernetes": {
                 "mountPath": identity.path,
@@ -202,6 +206,14 @@ def _auth(identity: Identity, grant: Grant, audience: str) -> dict[str, Any]:
             },
         }
     }
+
+
+def _api_audiences(spoke: Spoke) -> tuple[str, ...]:
+    if spoke.api_audience:
+        return (spoke.api_audience,)
+    # By default an API server takes its issuer for its audience. The hub's is filled in by loading, and a guess.
+    issuer = (spoke.issuer,) if spoke.issuer and not spoke.in_cluster else ()
+    return (*issuer, *USUAL_API_AUDIENCES)
 
 
 def _conditions(names: list[str], labels: dict[str, str]) -> tuple[dict[str, Any], ...]:

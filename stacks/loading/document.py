@@ -107,11 +107,12 @@ class _Reader:
         except UnicodeEncodeError:
             raise DocumentError("no YAML: it has a character that YAML doesn't take") from None
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
+            mark: Any = getattr(error, "problem_mark", None)
             said = getattr(error, "problem", None) or "it has a character that YAML doesn't take"
-            if "cannot start any token" in said and mark and _tab_at(text, mark.line):
+            line = mark.line + 1 if mark else 0
+            if "cannot start any token" in said and "\t" in _line(text, line):
                 said = "a tab stands where YAML takes blanks only; put blanks in its place"
-            raise DocumentError(f"no YAML: {said}", mark.line + 1 if mark else 0) from None
+            raise DocumentError(f"no YAML: {said}", line) from None
         return self._root
 
     def _take(self, event: yaml.Event) -> None:
@@ -241,6 +242,5 @@ def _is_date(text: str) -> bool:
     return True
 
 
-def _tab_at(text: str, line: int) -> bool:
-    lines = text.splitlines()
-    return line < len(lines) and "\t" in lines[line]
+def _line(text: str, number: int) -> str:
+    return next(iter(text.splitlines()[number - 1 : number]), "")

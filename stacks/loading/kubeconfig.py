@@ -1,7 +1,8 @@
 """Kubeconfig contexts: what only the machine knows about a cluster.
 
 Read here rather than by a client library because Pulumi needs a context as a text of its own, with
-every file that it points to put inside, and the official client only offers live connections.
+every file that it points to put inside, and the official client only offers live connections. Files are merged and
+paths taken as client-go does it; tests/real holds that against kubectl.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from typing import Any
 
 import yaml
 
-from stacks.loading.yaml_speed import DUMPER, LOADER
+from stacks.loading.contexts import pem_problem
+from stacks.loading.document import DocumentError, read
+from stacks.loading.yaml_speed import DUMPER
 from stacks.model.access import ClusterAccess
 
-# Keys of a kubeconfig that name a file, and the key that holds the same content inline.
+_PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+"""Keys of a kubeconfig that name a file."""
+# …and for most, the key that holds the same content inline.
 _FILES = {
     "certificate-authority": "certificate-authority-data",
     "client-certificate": "client-certificate-data",
@@ -33,6 +38,8 @@ _TEXTS = (
     "cluster",
     "user",
     "token",
+    "tokenFile",
+    "tls-server-name",
     "username",
     "password",
 )
@@ -50,32 +57,49 @@ class Kubeconfig:
     contexts: Mapping[str, Mapping[str, Any]]
     clusters: Mapping[str, Mapping[str, Any]] = field(repr=False)
     users: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    origins: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The file that each `<kind> <name>` is from."""
+    lost: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The later file that has another `<kind> <name>`, which therefore counts for nothing."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> Kubeconfig:
         """Read the files that `KUBECONFIG` lists, else `~/.kube/config`; a file that isn't there counts as empty.
 
-        Raises KubeconfigError where a file is no kubeconfig.
+        Raises KubeconfigError where a file is no kubeconfig, or none is there.
         """
         environ = os.environ if environ is None else environ
-        source = environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+        given = environ.get("KUBECONFIG", "")
+        source = given or str(Path.home() / ".kube" / "config")
+        names = list(dict.fromkeys(name for name in source.split(os.pathsep) if name))
+        documents = {name: _document(Path(name)) for name in names}
+        if all(document is None for document in documents.values()):
+            raise KubeconfigError(
+                f"KUBECONFIG names {source}, and there is no such file"
+                if given
+                else f"KUBECONFIG is not set, and there is no {source}; set it to your kubeconfig"
+            )
         found: dict[str, dict[str, Mapping[str, Any]]] = {
             "contexts": {},
             "clusters": {},
             "users": {},
         }
-        for path in (Path(name).expanduser() for name in source.split(os.pathsep) if name):
-            document = _document(path)
+        origins: dict[str, str] = {}
+        lost: dict[str, str] = {}
+        for name, document in documents.items():
             for section, entries in found.items():
-                key = section.removesuffix("s")
-                for name, body in _entries(path, document.get(section) or [], key):
-                    entries.setdefault(name, _beside(path, body))
-        return cls(source, **found)
+                kind = section.removesuffix("s")
+                for entry, body in _entries(name, (document or {}).get(section) or [], kind):
+                    placed = _beside(Path(name), body)
+                    if entries.setdefault(entry, placed) != placed:
+                        lost.setdefault(f"{kind} {entry}", name)
+                    origins.setdefault(f"{kind} {entry}", name)
+        return cls(source, **found, origins=origins, lost=lost)
 
     @classmethod
     def of(cls, text: str) -> Kubeconfig:
         """The contexts of the kubeconfig `text`, as `ClusterAccess` has one."""
-        document = yaml.load(text, Loader=LOADER)  # noqa: S506 - LOADER is a safe one
+        document = read(text, kubernetes=True)
         found = {
             section: {one["name"]: one[section.removesuffix("s")] for one in document[section]}
             for section in ("contexts", "clusters", "users")
@@ -89,6 +113,10 @@ class Kubeconfig:
         file it points to can't be read.
         """
         cluster, user = self.cluster(context), self.user(context)
+        # By its file, where it has one: its owner may renew it while a run lasts.
+        named = {
+            key: value for key, value in user.items() if key != "token" or "tokenFile" not in user
+        }
         text = yaml.dump(
             {
                 "apiVersion": "v1",
@@ -101,7 +129,7 @@ class Kubeconfig:
                     }
                 ],
                 "clusters": [{"name": context, "cluster": cluster}],
-                "users": [{"name": context, "user": user}],
+                "users": [{"name": context, "user": named}],
             },
             Dumper=DUMPER,
         )
@@ -121,27 +149,50 @@ class Kubeconfig:
         """
         if context not in self.contexts:
             raise KubeconfigError(f'no context "{context}" in {self.source}')
-        cluster = _inline(self.clusters.get(self.contexts[context].get("cluster", ""), {}))
+        cluster = _inline(self.clusters.get(self.contexts[context].get("cluster") or "", {}))
         if not cluster.get("server"):
             raise KubeconfigError(
                 f'context "{context}" in {self.source} names no cluster with a server'
             )
+        ca = cluster.get("certificate-authority-data") or ""
         try:
-            base64.b64decode(cluster.get("certificate-authority-data") or "").decode()
+            base64.b64decode(ca).decode()
         except ValueError:
             raise KubeconfigError(
-                f'context "{context}" in {self.source} has a certificate-authority-data that is no base64 of PEM'
+                f'context "{context}" in {self.source} has a certificate-authority-data that '
+                f"{pem_problem(ca, 'CERTIFICATE')}"
             ) from None
         return cluster
 
     def user(self, context: str) -> dict[str, Any]:
         """The user of `context`, with the files that it points to put inside: secret.
 
-        Raises KubeconfigError where there is no such context, or a file can't be read.
+        Raises KubeconfigError where there is no such context or user, or a file can't be read.
         """
         if context not in self.contexts:
             raise KubeconfigError(f'no context "{context}" in {self.source}')
-        return _inline(self.users.get(self.contexts[context].get("user", ""), {}))
+        name = self.contexts[context].get("user") or ""
+        if name not in self.users:
+            raise KubeconfigError(
+                f'context "{context}" in {self.source} names no user that is there'
+            )
+        return _inline(self.users[name])
+
+    def mixed_up(self, context: str) -> str:
+        """Which of a context's cluster and user is another file's than the one that it was written with, in words.
+
+        Tools such as k3s and kubeadm name every cluster and user alike, so that the first file hides the others'.
+        """
+        for kind in ("cluster", "user"):
+            name = self.contexts[context].get(kind) or ""
+            entry = f"{kind} {name}"
+            own = self.origins.get(f"context {context}")
+            if self.origins.get(entry) != own and self.lost.get(entry) is not None:
+                return (
+                    f'{kind} "{name}" is in {self.origins[entry]} and, another one, in {self.lost[entry]}, and the '
+                    f"first counts; give it a name of its own in {own}"
+                )
+        return ""
 
 
 def server_of(cluster: Mapping[str, Any]) -> str:
@@ -149,52 +200,89 @@ def server_of(cluster: Mapping[str, Any]) -> str:
     return str(cluster["server"]).strip().rstrip("/")
 
 
-def _document(path: Path) -> Mapping[str, Any]:
+def _document(path: Path) -> Mapping[str, Any] | None:
+    """The file at `path`, None where there is none."""
     try:
-        document = yaml.load(path.read_text(), Loader=LOADER) or {}  # noqa: S506 - LOADER is a safe one
+        document = read(path.read_text(), kubernetes=True)
     except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        # The parser's own message quotes the line it stopped at, which may hold a token.
-        raise KubeconfigError(
-            f"{path} can't be read as a kubeconfig ({type(error).__name__})"
-        ) from None
-    if not isinstance(document, dict):
+        return None
+    except DocumentError as error:
+        where = f", line {error.line}" if error.line else ""
+        raise KubeconfigError(f"{path} can't be read as a kubeconfig{where}: {error}") from None
+    except OSError as error:
+        raise KubeconfigError(f"{path} can't be read: {error.strerror}") from None
+    except ValueError:
+        raise KubeconfigError(f"{path} can't be read as a kubeconfig: it is no text") from None
+    if not isinstance(document, dict | None):
         raise KubeconfigError(f"{path} is no kubeconfig")
-    return document
+    return document or {}
 
 
-def _entries(path: Path, entries: Any, key: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+def _entries(path: str, entries: Any, kind: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
     if not isinstance(entries, list):
-        raise KubeconfigError(f"{path}: {key}s is no list")
+        raise KubeconfigError(f"{path}: {kind}s is no list")
+    seen = set()
     for entry in entries:
-        if not isinstance(entry, dict) or "name" not in entry:
-            raise KubeconfigError(f"{path} has a {key} without a name")
-        body = entry.get(key) or {}
-        if not isinstance(body, dict) or not all(
-            isinstance(body.get(word), str | None) for word in _TEXTS
-        ):
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str):
+            raise KubeconfigError(
+                f"{path} has a {kind} without a name{'' if name is None else '; put it in quotes'}"
+            )
+        if name in seen:
+            raise KubeconfigError(
+                f'{path} has the {kind} "{name}" twice, which kubectl refuses; take one out'
+            )
+        seen.add(name)
+        body = entry.get(kind) or {}
+        if not isinstance(body, dict) or not _is_body(body):
             # Not what is there instead: it may be a secret.
-            raise KubeconfigError(f'{path}: {key} "{entry["name"]}" holds what no {key} does')
-        yield str(entry["name"]), body
+            raise KubeconfigError(f'{path}: {kind} "{name}" holds what no {kind} does')
+        yield name, body
+
+
+def _is_body(body: Mapping[str, Any]) -> bool:
+    """Whether what Fleet reads of a body has the form that clients take."""
+    plugin = body.get("exec")
+    return (
+        all(isinstance(body.get(word), str | None) for word in _TEXTS)
+        and isinstance(body.get("insecure-skip-tls-verify"), bool | None)
+        and isinstance(plugin, dict | None)
+        and all(
+            isinstance((plugin or {}).get(word), str | None)
+            for word in ("command", "apiVersion", "interactiveMode")
+        )
+    )
 
 
 def _beside(path: Path, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`body` with the files that it names made absolute: kubectl reads them relative to the kubeconfig itself."""
-    return {
-        key: str(path.parent / Path(value).expanduser()) if key in _FILES and value else value
+    """`body` with what it names by a path made absolute: clients take it from where the kubeconfig itself is."""
+    folder = path.parent.absolute()
+    placed = {
+        key: str(folder / value) if key in _PATHS and value else value
         for key, value in body.items()
     }
+    plugin = body.get("exec") or {}
+    command = plugin.get("command") or ""
+    # One without a folder is looked up on PATH.
+    if os.sep in command:
+        placed["exec"] = {**plugin, "command": str(folder / command)}
+    return placed
 
 
 def _inline(body: Mapping[str, Any]) -> dict[str, Any]:
     inlined = {key: value for key, value in body.items() if key not in _FILES}
     for key, data_key in _FILES.items():
         if body.get(key) and not body.get(data_key):
-            try:
-                inlined[data_key] = base64.b64encode(Path(body[key]).read_bytes()).decode()
-            except OSError as error:
-                raise KubeconfigError(
-                    f"{key} {body[key]} can't be read: {error.strerror}"
-                ) from None
+            inlined[data_key] = base64.b64encode(_content(key, body[key])).decode()
+    if body.get("tokenFile"):
+        # Clients take it before a `token` beside it.
+        inlined["token"] = _content("tokenFile", body["tokenFile"]).decode(errors="replace").strip()
     return inlined
+
+
+def _content(key: str, path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no path"
+        raise KubeconfigError(f"{key} {path} can't be read: {reason}") from None

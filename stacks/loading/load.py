@@ -23,6 +23,8 @@ from stacks.model.errors import Problem, StackError
 from stacks.model.fleet import Fleet
 
 PREFIX = "fleet:"
+# Pulumi opens these in its cloud, by a login of its own.
+ESC = "imports from Pulumi ESC, which only Pulumi can read: `pulumi preview` knows what they set"
 
 
 def stack_file(stack: str, root: Path | None = None) -> Path:
@@ -33,6 +35,11 @@ def stack_file(stack: str, root: Path | None = None) -> Path:
 def stack_files(root: Path | None = None) -> list[Path]:
     """Every stack file of the project, by name."""
     return sorted(((root or Path.cwd()) / "stacks").glob("Pulumi.*.yaml"))
+
+
+def imports_from_esc(stack: str, root: Path | None = None) -> bool:
+    """Whether a stack file, which could be loaded, takes more from Pulumi ESC than stands in it."""
+    return bool(read(stack_file(stack, root).read_text(encoding="utf-8-sig")).get("environment"))
 
 
 def load_file(stack: str, root: Path | None = None, kubeconfig: Kubeconfig | None = None) -> Fleet:
@@ -70,13 +77,10 @@ def load_file(stack: str, root: Path | None = None, kubeconfig: Kubeconfig | Non
     except StackError as error:
         if not document.get("environment"):
             raise
-        # Pulumi opens these in its cloud, by a login of its own.
-        note = (
-            "imports from Pulumi ESC, which `fleet check` can't read: what is missing below may come from there, and "
-            "`pulumi preview` knows"
+        problem = with_lines(
+            [Problem("environment", f"{ESC}; what is missing below may come from there")], path
         )
-        problem = with_lines([Problem("environment", note)], path)
-        raise StackError(source, [*problem, *error.problems]) from None
+        raise StackError(source, [*problem, *error.problems], error.fleet) from None
 
 
 def load(
@@ -123,6 +127,7 @@ def _build(
     filled = from_environment(given, problems)
     # Before any other error, which may quote a value.
     problems = problems or list(secrets.problems(filled))
+    known: Fleet | None = None
     if not problems:
         try:
             fleet = Fleet.model_validate(filled)
@@ -131,11 +136,12 @@ def _build(
         else:
             try:
                 fleet, problems = resolve(fleet, kubeconfig or Kubeconfig.read())
+                known = fleet if not checks.ground(fleet) else None
             except KubeconfigError as error:
                 problems = [Problem("", str(error))]
             problems += checks.problems(fleet, stack)
     if problems:
-        raise StackError(f"stacks/Pulumi.{stack}.yaml", with_lines(problems, path))
+        raise StackError(f"stacks/Pulumi.{stack}.yaml", with_lines(problems, path), known)
     return fleet
 
 

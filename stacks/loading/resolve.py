@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from stacks.loading.contexts import cluster_problems, user_problems
 from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError, server_of
+from stacks.loading.way import reached_by
 from stacks.model.errors import Problem, did_you_mean
+from stacks.model.fields import is_loopback, server_key
 from stacks.model.fleet import Fleet
 from stacks.model.spoke import IN_CLUSTER_SERVER, Spoke
 
@@ -21,17 +24,19 @@ _HINTS = 20
 
 
 def resolve(fleet: Fleet, kubeconfig: Kubeconfig) -> tuple[Fleet, list[Problem]]:
-    """`fleet` with each spoke's context, server and issuer filled in from the kubeconfig, and what kept it from that.
+    """`fleet` with what its spokes leave to the kubeconfig filled in from there, and what kept it from that.
 
-    A context is filled in where one is needed, or there is one of the spoke's name; `server` and `issuer` stay empty
-    only where there is a problem.
+    That is each spoke's context, where one is needed or there is one of its name, and its server, with what a context
+    says of the way there. `server` stays empty only where there is a problem.
     """
     problems: list[Problem] = []
-    hub = ""
+    hub: Mapping[str, Any] = {}
     try:
-        hub = server_of(kubeconfig.cluster(fleet.hub.context))
+        hub = kubeconfig.cluster(fleet.hub.context)
+        problems += _hub(fleet, hub, kubeconfig)
     except KubeconfigError as error:
-        hint = did_you_mean(fleet.hub.context, kubeconfig.contexts)
+        named = fleet.hub.context in kubeconfig.contexts
+        hint = "" if named else did_you_mean(fleet.hub.context, kubeconfig.contexts)
         problems.append(
             Problem("fleet:hub.context", f"{error}; add it to the kubeconfig or name another{hint}")
         )
@@ -42,20 +47,99 @@ def resolve(fleet: Fleet, kubeconfig: Kubeconfig) -> tuple[Fleet, list[Problem]]
         filled, cluster, problem = _located(fleet, spoke, kubeconfig, where, known)
         if problem:
             problems.append(problem)
-        elif spoke.credential_from_context:
+        if not problem and filled["context"] and not spoke.in_cluster:
+            found = list(_context(fleet, spoke, filled["context"], kubeconfig, where))
+            # What is wrong with the server as well is no news then.
+            if not found:
+                way, found = reached_by(fleet, spoke, cluster, where)
+                filled |= way
+            problems += found
+            problems += _same_as_hub(spoke, filled["context"], cluster, hub, kubeconfig, where)
+        if not problem and spoke.credential_from_context:
             problems += _credential(spoke, filled["context"], kubeconfig, where)
-        server = spoke.server or (server_of(cluster) if cluster else "")
-        issuer = server
+        filled["server"] = spoke.server or (server_of(cluster) if cluster else "")
         if spoke.in_cluster:
-            server, issuer = IN_CLUSTER_SERVER, hub
-        filled |= {"server": server, "issuer": spoke.issuer or issuer}
+            filled["server"] = IN_CLUSTER_SERVER
+            filled["issuer"] = spoke.issuer or (server_of(hub) if hub else "")
         spokes.append(spoke.model_copy(update=filled))
-    return fleet.model_copy(update={"spokes": spokes}), problems
+    resolved = fleet.model_copy(update={"spokes": spokes})
+    if hub:
+        problems += _too_near(fleet, resolved, server_of(hub))
+    return resolved, problems
+
+
+def _hub(fleet: Fleet, cluster: Mapping[str, Any], kubeconfig: Kubeconfig) -> Iterator[Problem]:
+    context = fleet.hub.context
+    found = list(cluster_problems(cluster))
+    try:
+        found += user_problems(kubeconfig.user(context))
+    except KubeconfigError as error:
+        found.append(str(error))
+    if mixed := kubeconfig.mixed_up(context):
+        found.append(mixed)
+    for said in found:
+        yield Problem("fleet:hub.context", f'context "{context}": {said}')
+
+
+def _context(
+    fleet: Fleet, spoke: Spoke, context: str, kubeconfig: Kubeconfig, where: str
+) -> Iterator[Problem]:
+    """What is wrong with the context of a spoke, in itself."""
+    cluster = kubeconfig.cluster(context)
+    found = list(cluster_problems(cluster))
+    if spoke.server and not fleet.needs_context(spoke):
+        found = []  # Then nothing of it is used.
+    if fleet.needs_context(spoke):
+        try:
+            found += user_problems(kubeconfig.user(context))
+        except KubeconfigError as error:
+            found.append(str(error))
+        if mixed := kubeconfig.mixed_up(context):
+            found.append(mixed)
+    key = "context" if spoke.context else "name"
+    for said in found:
+        yield Problem(f"{where}.{key}", f'context "{context}": {said}')
+
+
+def _same_as_hub(
+    spoke: Spoke,
+    context: str,
+    cluster: Mapping[str, Any],
+    hub: Mapping[str, Any],
+    kubeconfig: Kubeconfig,
+    where: str,
+) -> Iterator[Problem]:
+    """A spoke whose context leads to the hub: Pulumi would make the spoke's objects there."""
+    if hub and server_key(server_of(cluster)) == server_key(server_of(hub)):
+        mixed = kubeconfig.mixed_up(context)
+        why = f" ({mixed})" if mixed else ""
+        yield Problem(
+            f"{where}.{'context' if spoke.context else 'name'}",
+            f'context "{context}" leads to the hub itself, {server_of(hub)}{why}; name the spoke\'s own context, or '
+            "write `auth: {kind: inCluster}` if the hub is to be a spoke",
+        )
+
+
+def _too_near(given: Fleet, resolved: Fleet, hub: str) -> Iterator[Problem]:
+    """Servers at which the hub would find itself, or nobody. What a context leads to has been told by its name."""
+    for index, (written, spoke) in enumerate(zip(given.spokes, resolved.spokes, strict=True)):
+        if spoke.in_cluster or not spoke.server:
+            continue
+        if written.server and server_key(spoke.server) == server_key(hub):
+            said = "is the hub itself; write the spoke's own address, or `auth: {kind: inCluster}` if it is meant"
+        elif is_loopback(spoke.server) and not is_loopback(hub):
+            said = (
+                f"is of this machine alone, and the hub ({hub}) can't reach it; add `server:` with the address "
+                "by which the hub does"
+            )
+        else:
+            continue
+        yield Problem(f"fleet:spokes[{index}].server", f'"{spoke.server}" {said}')
 
 
 def _located(
     fleet: Fleet, spoke: Spoke, kubeconfig: Kubeconfig, where: str, known: Iterable[str]
-) -> tuple[dict[str, str], Mapping[str, Any], Problem | None]:
+) -> tuple[dict[str, Any], Mapping[str, Any], Problem | None]:
     """The context of a spoke and that context's cluster, or the problem that there is none with its hint."""
     if spoke.in_cluster:
         # A hub without a context is a problem of its own.
@@ -74,7 +158,7 @@ def _located(
     try:
         return {"context": context}, kubeconfig.cluster(context), None
     except KubeconfigError as error:
-        hint = did_you_mean(context, known)
+        hint = did_you_mean(context, known) if context not in kubeconfig.contexts else ""
         key = "context" if spoke.context else "name"
         fix = "add it to the kubeconfig, or write `context:` in this block"
         return {"context": context}, {}, Problem(f"{where}.{key}", f"{error}; {fix}{hint}")

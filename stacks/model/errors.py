@@ -5,6 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stacks.model.fleet import Fleet
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,15 @@ class Problem:
 class StackError(Exception):
     """A stack file that describes no fleet: `str()` is ready to show, one line per problem.
 
-    `source` is the stack file as the user knows it, e.g. `stacks/Pulumi.lab.yaml`.
+    `source` is the stack file as the user knows it, e.g. `stacks/Pulumi.lab.yaml`; `fleet` is what it describes all the
+    same, where that much is known that other stacks can be compared with it.
     """
 
-    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+    def __init__(
+        self, source: str, problems: Sequence[Problem], fleet: Fleet | None = None
+    ) -> None:
         self.source = source
+        self.fleet = fleet
         self.problems = tuple(problems)
         super().__init__("\n".join(self._line(problem) for problem in problems))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DURATION = re.compile(r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+")
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
 _PORTS = {"https": 443, "http": 80}
 # Vault's KV version 2 API puts one of these behind the mount; policies and stores do it themselves.
 _KV_PARTS = ("data", "metadata")
@@ -99,7 +101,7 @@ def _plain_policy_path(value: str) -> str:
 
 
 def server_key(address: str) -> str:
-    """What the addresses of one server have in common, to compare them by: https://A:443/ is https://a.
+    """What the addresses of one server have in common, to compare them by: https://A.:443/ is https://a.
 
     Text that is no address is its own.
     """
@@ -108,12 +110,65 @@ def server_key(address: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         return address
+    host = _host_key(host or "")
     if not host:
         return address
-    host = f"[{host}]" if ":" in host else host
     own = "" if port in (None, _PORTS.get(parts.scheme)) else f":{port}"
     query = f"?{parts.query}" if parts.query else ""
     return f"{parts.scheme}://{host}{own}{parts.path.rstrip('/')}{query}"
+
+
+def _host_key(host: str) -> str:
+    host = host.lower().rstrip(".")
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return "127.0.0.1" if host == "localhost" else host
+    mapped = getattr(found, "ipv4_mapped", None)
+    return str(mapped or found) if found.version == 4 or mapped else f"[{found}]"
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is of whichever machine asks: 127.0.0.1, localhost, [::1], 0.0.0.0."""
+    try:
+        host = (urlsplit(address).hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return host.rpartition(".")[2] == "localhost"
+    return found.is_loopback or found.is_unspecified
+
+
+def server_problem(address: str) -> str:
+    """Why nothing could be asked at `address` as an API server, empty where it could; never quotes a password."""
+    address = address.strip()
+    if not address:
+        return "is empty; write https://, a host and a port"
+    if re.search(r"\{\{|\$\{|[<>{}]", address):
+        return "has a template in it; write the address itself"
+    scheme, found, rest = address.partition("://")
+    if not found:
+        return f'"{address.rpartition("@")[2]}" lacks the scheme; write "https://{address.rpartition("@")[2]}"'
+    if "@" in re.split(r"[/?#]", rest)[0]:
+        return "holds a user or password; take it out, and log in by the user's own keys"
+    if scheme.lower() == "http":
+        return f'"{address}" is not encrypted, and whoever is on the way could read the credential; write "https://…"'
+    if scheme.lower() != "https":
+        return f'"{address}" is no https:// address'
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return f'"{address}" has a port that is none; write a number from 1 to 65535'
+    if port == 0 or rest.split("/")[0].endswith(":"):
+        return f'"{address}" has a port that is none; write a number from 1 to 65535'
+    if not _HOST.fullmatch(host) and ":" not in host:
+        return f'"{address}" has no host; write https://, a host and a port'
+    if parts.query or parts.fragment or re.search(r"\s", address):
+        return f'"{address}" has more than a host, a port and a path; take that out'
+    return ""
 
 
 def is_label_value(value: str) -> bool:
@@ -133,6 +188,12 @@ def _label_value(value: str) -> str:
         f'"{value}" is no label value: use at most 63 letters, digits, "-", "_" and ".", '
         "with a letter or digit at both ends"
     )
+
+
+def _server(value: str) -> str:
+    if why := server_problem(value):
+        raise ValueError(why)
+    return value.strip().rstrip("/")
 
 
 def _uid(value: str) -> str:
@@ -228,4 +289,4 @@ FileSource = Annotated[str, AfterValidator(_file_source)]
 HttpsUrl = Annotated[str, AfterValidator(_https)]
 Duration = Annotated[str, AfterValidator(_duration)]
 # Argo CD trims a server's trailing slash; an issuer's is part of its name (Azure's end in one).
-ServerUrl = Annotated[HttpsUrl, AfterValidator(lambda value: value.strip().rstrip("/"))]
+ServerUrl = Annotated[str, AfterValidator(_server)]

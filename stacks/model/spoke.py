@@ -10,7 +10,6 @@ from stacks.model.auth import FROM_CONTEXT, Auth, InClusterAuth, ServiceAccountA
 from stacks.model.fields import (
     PLACEHOLDER,
     DnsLabel,
-    HttpsUrl,
     LabelValue,
     Namespace,
     Section,
@@ -19,6 +18,11 @@ from stacks.model.fields import (
     Uid,
 )
 
+USUAL_API_AUDIENCES = (
+    "https://kubernetes.default.svc.cluster.local",
+    "https://kubernetes.default.svc",
+)
+"""What API servers take for their own audience where nobody set one: kubeadm's and k3s', EKS' and AKS'."""
 IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
 """The address by which Argo CD knows the cluster that it runs in."""
 
@@ -74,7 +78,7 @@ class Tls(Section):
 
 
 class Spoke(Section):
-    """A workload cluster that the hub deploys to. After loading, `server` and `issuer` are always filled."""
+    """A workload cluster that the hub deploys to. After loading, `server` is always filled."""
 
     name: DnsLabel = Field(
         description="Name of the cluster; also its directory under clusters/ in the gitops-config repo."
@@ -116,7 +120,7 @@ class Spoke(Section):
     project: DnsLabel | None = Field(
         None, description="AppProject that the cluster Secret belongs to; default: none."
     )
-    issuer: HttpsUrl = Field(
+    issuer: str = Field(
         "",
         description="ServiceAccount issuer, with OIDC discovery that Vault can reach; default: the server.",
     )

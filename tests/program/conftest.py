@@ -9,6 +9,7 @@ import json
 import runpy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,26 @@ JOINING = SPLIT[1:]
 CLUSTERS = ("hub", "prod-us-east-1", "prod-eu-west-1", "staging", "prod-us-west-2", "dev", "spare")
 TOKEN = "canary-token-of-the-spoke"
 """What the API server writes into the token Secret of `argocd-manager`."""
+
+
+def certificate(subject: str) -> tuple[str, str]:
+    """A certificate signed by itself, and its key; both as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
+    now = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder(
+        name, name, key.public_key(), 1, now, now + datetime.timedelta(hours=1)
+    ).sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    plain = serialization.PrivateFormat.PKCS8
+    own = key.private_bytes(pem, plain, serialization.NoEncryption())
+    return made.public_bytes(pem).decode(), own.decode()
+
+
+CLIENT_CERTIFICATE, _client_key = certificate("argocd")
 CANARIES = {
     "token": "canary-token-of-the-context",
-    "client-key-data": base64.b64encode(b"canary-client-key").decode(),
+    "client-key-data": base64.b64encode(_client_key.encode()).decode(),
     "password": "canary-password",
 }
 """What the kubeconfig's users hold, by their key there."""
@@ -244,7 +262,7 @@ def kubeconfig(users: Mapping[str, Mapping[str, str]]) -> str:
     """A kubeconfig with a context per cluster; each user has a token unless `users` says otherwise."""
     contexts, clusters, found = [], [], []
     for index, name in enumerate(CLUSTERS):
-        authority = base64.b64encode(f"the CA of {name}".encode()).decode()
+        authority = base64.b64encode(ca_of(name).encode()).decode()
         server = {
             "server": f"https://127.0.0.1:{7001 + index}",
             "certificate-authority-data": authority,
@@ -256,6 +274,12 @@ def kubeconfig(users: Mapping[str, Mapping[str, str]]) -> str:
     return yaml.safe_dump({"contexts": contexts, "clusters": clusters, "users": found})
 
 
+@cache
+def ca_of(cluster: str) -> str:
+    """The CA of a cluster in the kubeconfig of these tests, as PEM."""
+    return certificate(f"the CA of {cluster}")[0]
+
+
 def server_of(cluster: str) -> str:
     """The address of a cluster in the kubeconfig of these tests."""
     return f"https://127.0.0.1:{7001 + CLUSTERS.index(cluster)}"
@@ -265,14 +289,10 @@ def server_of(cluster: str) -> str:
 def pem_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `ca.crt`, a certificate, and `sa.pub`, a public key; both as PEM."""
     folder = tmp_path_factory.mktemp("pem")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "the CA of Vault")])
-    now = datetime.datetime.now(datetime.UTC)
-    authority = x509.CertificateBuilder(
-        name, name, key.public_key(), 1, now, now + datetime.timedelta(hours=1)
-    ).sign(key, hashes.SHA256())
+    authority, own = certificate("the CA of Vault")
+    (folder / "ca.crt").write_text(authority)
+    key = serialization.load_pem_private_key(own.encode(), None)
     pem = serialization.Encoding.PEM
-    (folder / "ca.crt").write_bytes(authority.public_bytes(pem))
     (folder / "sa.pub").write_bytes(
         key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
@@ -287,6 +307,7 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
     """
     (tmp_path / "install.yaml").write_text(INSTALL_MANIFEST)
     (tmp_path / "crds.yaml").write_text(EXTERNAL_SECRETS_CRDS)
+    (tmp_path / "chart").mkdir()
     for key, value in {
         "KUBECONFIG": tmp_path / "kubeconfig",
         "VAULT_ADDR": "https://127.0.0.1:8200",
@@ -294,7 +315,7 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
         "FLEET_ARGOCD_MANIFEST": tmp_path / "install.yaml",
         "FLEET_GITOPS_REPO": "http://127.0.0.1:3000/platform/gitops-config.git",
         "FLEET_EXTERNAL_SECRETS_CRDS": tmp_path / "crds.yaml",
-        "FLEET_EXTERNAL_SECRETS_CHART": "chart",
+        "FLEET_EXTERNAL_SECRETS_CHART": tmp_path / "chart",
         "FLEET_EXTERNAL_SECRETS_VERSION": "0.19.2",
         "FLEET_CHART_REPO": "https://127.0.0.1:3001/charts",
     }.items():

@@ -35,6 +35,7 @@ def large(spokes: int, auth: dict[str, Any]) -> dict[str, Any]:
             "environment": "production",
             "region": "us-east-1",
             "server": f"https://spoke-{index}.example.com",
+            "issuer": f"https://oidc.example.com/{index}",
             "auth": {**auth, **({"clusterName": f"c{index}"} if auth["kind"] == "eks" else {})},
         }
         for index in range(spokes)

@@ -11,9 +11,11 @@ import pytest
 from stacks.desired import argocd_manager
 from tests.program.conftest import (
     CANARIES,
+    CLIENT_CERTIFICATE,
     TOKEN,
     Run,
     RunProgram,
+    ca_of,
     example,
     kubeconfig,
     server_of,
@@ -22,9 +24,9 @@ from tests.program.conftest import (
 from tests.program.test_every_stack import secrets_in_clear
 
 SPOKE = "prod-us-east-1"
-CA = base64.b64encode(f"the CA of {SPOKE}".encode()).decode()
+CA = base64.b64encode(ca_of(SPOKE).encode()).decode()
 TLS = {"insecure": False, "caData": CA}
-CERTIFICATE = base64.b64encode(b"the certificate").decode()
+CERTIFICATE = base64.b64encode(CLIENT_CERTIFICATE.encode()).decode()
 PLUGIN = {"command": "argocd-k8s-auth", "apiVersion": "client.authentication.k8s.io/v1beta1"}
 
 
@@ -91,14 +93,14 @@ CLOUDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("kind", CLOUDS)
 def test_an_identity_without_a_secret(run_program: RunProgram, kind: str) -> None:
     auth, expected = CLOUDS[kind]
-    run, _, config = registered(run_program, auth=auth)
+    run, _, config = registered(run_program, auth=auth, issuer="https://oidc.example.com/1")
     assert config == {**expected, "tlsClientConfig": TLS}
     assert not [one for one in run.on(SPOKE) if "argocd-manager" in one.name]
 
 
 def test_azure(run_program: RunProgram) -> None:
     auth = {"kind": "aks", "clientId": "the-client", "tenantId": "the-tenant"}
-    _, _, config = registered(run_program, auth=auth)
+    _, _, config = registered(run_program, auth=auth, issuer="https://oidc.example.com/1")
     plugin = config["execProviderConfig"]
     assert (plugin["command"], plugin["args"]) == ("argocd-k8s-auth", ["azure"])
     assert plugin["env"]["AAD_LOGIN_METHOD"] == "workloadidentity"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.program.conftest import Registered, Run, RunProgram, example, server_of, spoke_of
+from tests.program.conftest import Registered, Run, RunProgram, ca_of, example, server_of, spoke_of
 
 SPOKES = {"prod-us-east-1": "production", "prod-eu-west-1": "production", "staging": "staging"}
 
@@ -28,7 +28,7 @@ def test_a_mount_role_and_policy_per_spoke(run_program: RunProgram) -> None:
         assert mount.inputs["path"] == f"jwt-{spoke}"
         assert mount.inputs["boundIssuer"] == server_of(spoke)
         assert mount.inputs["oidcDiscoveryUrl"] == server_of(spoke)
-        assert mount.inputs["oidcDiscoveryCaPem"] == f"the CA of {spoke}"
+        assert mount.inputs["oidcDiscoveryCaPem"] == ca_of(spoke).strip()
         (role,) = in_vault(run, "jwt/authBackendRole:AuthBackendRole", spoke)
         assert (
             role.inputs["boundSubject"] == "system:serviceaccount:external-secrets:external-secrets"

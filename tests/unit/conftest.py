@@ -19,20 +19,27 @@ from stacks.loading.kubeconfig import Kubeconfig
 
 
 @pytest.fixture
-def kubeconfig() -> Kubeconfig:
+def kubeconfig(certificate: Path) -> Kubeconfig:
     """A context for each cluster on a port of its own; those named `by-…` have another user than the rest."""
+    both = certificate.read_bytes()
+    place = both.index(b"-----BEGIN PRIVATE KEY-----")
+    ca, key = both[:place], both[place:]
     users: dict[str, dict[str, object]] = {
         "admin": {"token": "canary-token"},
         "by-certificate": {
-            "client-certificate-data": "Y2FuYXJ5",
-            "client-key-data": "Y2FuYXJ5LWtleQ==",
+            "client-certificate-data": base64.b64encode(ca).decode(),
+            "client-key-data": base64.b64encode(key).decode(),
         },
         "by-password": {"username": "argocd", "password": "canary-password"},
         "by-name": {"username": "argocd"},
-        "by-exec": {"exec": {"command": "canary-login"}},
+        "by-exec": {
+            "exec": {
+                "apiVersion": "client.authentication.k8s.io/v1beta1",
+                "command": "canary-login",
+            }
+        },
     }
     names = ["hub", "prod-us-east-1", "staging", "spare", *list(users)[1:]]
-    ca = base64.b64encode(b"the CA of the context").decode()
     return Kubeconfig(
         "kubeconfig-of-the-test",
         contexts={
@@ -41,7 +48,7 @@ def kubeconfig() -> Kubeconfig:
         clusters={
             name: {
                 "server": f"https://127.0.0.1:{7001 + index}",
-                "certificate-authority-data": ca,
+                "certificate-authority-data": base64.b64encode(ca).decode(),
             }
             for index, name in enumerate(names)
         },

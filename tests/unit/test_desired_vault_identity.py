@@ -6,6 +6,7 @@ from typing import Any
 
 from stacks.desired import vault_identity
 from stacks.model.fleet import Fleet
+from stacks.model.spoke import USUAL_API_AUDIENCES
 
 CA = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
@@ -125,18 +126,22 @@ def test_a_store_of_jwt(tmp_path: Path) -> None:
     }
 
 
-def test_a_token_for_kubernetes_auth_is_good_for_vault_and_for_the_api_server() -> None:
-    fleet = _fleet(vault=_vault(auth="kubernetes"))
+def _audiences(spoke: dict[str, Any], **vault: Any) -> list[str]:
+    one = {"name": "prod-1", "environment": "production", "region": "eu-west-1", **spoke}
+    fleet = _fleet(vault=_vault(auth="kubernetes", **vault), spokes=[one])
     (made,) = vault_identity.stores(fleet, _of(fleet))
     auth = made["spec"]["provider"]["vault"]["auth"]["kubernetes"]
     assert (auth["mountPath"], auth["role"]) == ("kubernetes-prod-1", "external-secrets")
-    assert auth["serviceAccountRef"]["audiences"] == ["vault", "https://oidc.example.com/prod-1"]
-    same = _fleet(vault=_vault(auth="kubernetes", audience="https://oidc.example.com/prod-1"))
-    (made,) = vault_identity.stores(same, _of(same))
-    audiences = made["spec"]["provider"]["vault"]["auth"]["kubernetes"]["serviceAccountRef"][
-        "audiences"
-    ]
-    assert audiences == ["https://oidc.example.com/prod-1"]
+    return list(auth["serviceAccountRef"]["audiences"])
+
+
+def test_a_token_for_kubernetes_auth_is_good_for_vault_and_for_the_api_server() -> None:
+    usual = list(USUAL_API_AUDIENCES)
+    issuer = "https://oidc.example.com/prod-1"
+    assert _audiences({}) == ["vault", *usual], "never guessed from the server"
+    assert _audiences({"issuer": issuer}) == ["vault", issuer, *usual]
+    assert _audiences({"issuer": issuer, "apiAudience": "api"}) == ["vault", "api"]
+    assert _audiences({"issuer": issuer}, audience=issuer) == [issuer, *usual]
 
 
 def test_the_hub_reads_the_credentials_of_spokes_for_argocd_alone() -> None:

@@ -70,6 +70,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "fleet:spokes": [{"name": "one", "environment": "dev", "region": "r1"}],
         "fleet:applicationSets": [{"name": "set", "layout": "services"}],
     }
+    for name in ("install.yaml", "crds.yaml"):
+        (tmp_path / name).touch()
     (tmp_path / "stacks").mkdir()
     (tmp_path / "stacks" / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": stack}))
     monkeypatch.chdir(tmp_path)

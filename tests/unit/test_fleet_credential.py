@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 import threading
@@ -145,12 +146,16 @@ class World:
 def world(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certificate: Path, pem_files: Path
 ) -> Iterator[World]:
-    with serving() as hub, serving() as spoke, serving(certificate) as vault:
+    with serving(certificate) as hub, serving(certificate) as spoke, serving(certificate) as vault:
+        ca = base64.b64encode((pem_files / "ca.pem").read_bytes()).decode()
         provider = {"path": "platform-kv", "namespace": "platform", "version": "v2"}
         hub.answers[STORE] = (200, {"spec": {"provider": {"vault": provider}}})
         clusters = {"hub": hub.url, "prod-1": spoke.url, "prod-2": spoke.url}
         kubeconfig = {
-            "clusters": [{"name": n, "cluster": {"server": url}} for n, url in clusters.items()],
+            "clusters": [
+                {"name": n, "cluster": {"server": url, "certificate-authority-data": ca}}
+                for n, url in clusters.items()
+            ],
             "contexts": [{"name": n, "context": {"cluster": n, "user": "me"}} for n in clusters],
             "users": [{"name": "me", "user": {"token": "admin-token-of-the-test"}}],
         }
@@ -352,7 +357,7 @@ def test_a_namespace_that_does_not_exist(world: World) -> None:
 
 def test_a_spoke_out_of_reach(world: World) -> None:
     path = world.folder / "kubeconfig"
-    path.write_text(path.read_text().replace(world.spoke.url, "http://127.0.0.1:1"))
+    path.write_text(path.read_text().replace(world.spoke.url, "https://127.0.0.1:1"))
     result = world.run("prod-1")
     assert result.exit_code == 1
     assert 'spoke "prod-1" by context "prod-1": connection refused. Run this where' in result.stderr
