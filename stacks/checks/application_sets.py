@@ -170,8 +170,8 @@ def _shut_out(
         if allowed and namespace not in allowed:
             yield Problem(
                 where,
-                f'deploys into the namespace "{namespace}", and `rbac.namespaces` lets Argo CD into {", ".join(allowed)} '
-                f'only on "{spoke.name}"; add it there, or select other spokes',
+                f'deploys into the namespace "{namespace}", and on "{spoke.name}" `rbac.namespaces` lets Argo CD into '
+                f"{', '.join(allowed)} only; add it there, or select other spokes",
             )
             return
 

@@ -116,7 +116,8 @@ class _Reader:
         return self._root
 
     def _take(self, event: yaml.Event) -> None:
-        line = event.start_mark.line + 1
+        mark: Any = event.start_mark
+        line = mark.line + 1
         match event:
             case yaml.DocumentStartEvent():
                 self._documents += 1

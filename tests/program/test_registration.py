@@ -234,15 +234,15 @@ def test_more_rules(run_program: RunProgram) -> None:
 
 
 def test_namespaces_only(run_program: RunProgram) -> None:
-    run, data, _ = registered(run_program, rbac={"namespaces": ["team-a", "team-b"]})
-    assert data["namespaces"] == "team-a,team-b"
+    run, data, _ = registered(run_program, rbac={"namespaces": ["team-a", "team-b", "platform"]})
+    assert data["namespaces"] == "team-a,team-b,platform"
     assert data["clusterResources"] == "false"
     roles = [
         one.inputs["metadata"]["namespace"]
         for one in run.on(SPOKE)
         if one.type.endswith("v1:Role") and one.inputs["metadata"]["name"] == argocd_manager.ROLE
     ]
-    assert sorted(roles) == ["team-a", "team-b"]
+    assert sorted(roles) == ["platform", "team-a", "team-b"]
     assert not [
         one
         for one in run.on(SPOKE)
