@@ -35,7 +35,8 @@ class SpokeCluster(pulumi.ComponentResource):
 
     `opts.providers` holds the provider of the spoke where the identity is made. Its token is a ServiceAccount token
     Secret, which does not expire: docs/rotate.md says how to renew it. A credential in Vault is put into the cluster
-    Secret on the hub, by External Secrets. Does not make the cluster itself, and deletes no workload when it goes: see
+    Secret on the hub, by External Secrets. What registers a spoke of a protected environment is protected: with it stays
+    all that it depends on, in a `pulumi destroy` too. Does not make the cluster itself, and deletes no workload when it goes: see
     docs/remove-a-cluster.md.
     """
 
@@ -86,7 +87,10 @@ class SpokeCluster(pulumi.ComponentResource):
             type="Opaque",
             string_data=cluster_secret.data(fleet, spoke, endpoint, secret_config),
             opts=pulumi.ResourceOptions(
-                parent=self, provider=args.hub.provider, depends_on=[*bindings]
+                parent=self,
+                provider=args.hub.provider,
+                depends_on=[*bindings],
+                protect=fleet.protects(spoke),
             ),
         )
 
@@ -106,7 +110,11 @@ class SpokeCluster(pulumi.ComponentResource):
                 },
             },
             spec=cluster_secret.external_secret(args.fleet, args.stack, args.spoke, args.endpoint),
-            opts=pulumi.ResourceOptions(parent=self, provider=args.hub.provider),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=args.hub.provider,
+                protect=args.fleet.protects(args.spoke),
+            ),
         )
 
     def _account(self, name: str) -> kubernetes.core.v1.ServiceAccount:
