@@ -55,7 +55,7 @@ class Rbac(Section):
     )
     account_namespace: Namespace = Field(
         "kube-system",
-        description="Namespace of the ServiceAccount `argocd-manager`, where that may not be in kube-system.",
+        description="Namespace of the ServiceAccount `argocd-manager`, which must exist; for where kube-system is barred.",
     )
 
 
