@@ -13,8 +13,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from stacks.desired.contract import STACK_LABEL
+
+_CLOCKS = timedelta(minutes=1)
+"""How far the clocks of this machine and of an API server may be apart; that one tells whole seconds."""
 State = dict[str, Any]
 Verb = Literal["adopt", "forget", "refresh", "keep"]
 
@@ -27,6 +32,9 @@ class Live:
     field_manager: str = ""
     """Under which name Pulumi applied it, to go on under the same and meet no conflict; empty: it never did."""
     reason: str = ""
+    owner: str = ""
+    """The stack that its label names."""
+    created: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ class Step:
     reason: str
     id: str = ""
     field_manager: str = ""
+    foreign: bool = False
+    """Whether the object is there and somebody else's."""
 
 
 def pending_of(state: State) -> list[Pending]:
@@ -95,20 +105,29 @@ def identity(pending: Pending) -> str | None:
     return None
 
 
-def plan(state: State, live: Mapping[str, Live]) -> list[Step]:
-    """What to do about every pending operation. `live` maps URNs to what the clusters said, where they were asked."""
+def plan(state: State, live: Mapping[str, Live], began: datetime | None = None) -> list[Step]:
+    """What to do about every pending operation.
+
+    `live` maps URNs to what the clusters said, where they were asked; `began` is when the killed run did, if known.
+    """
     known = {resource["urn"]: resource for resource in state["deployment"].get("resources") or ()}
     raw = {
         entry["resource"]["urn"]: entry["resource"]
         for entry in state["deployment"].get("pending_operations") or ()
     }
     return [
-        _step(pending, raw[pending.urn], known, live.get(pending.urn, Live(None)))
+        _step(pending, raw[pending.urn], known, live.get(pending.urn, Live(None)), began)
         for pending in pending_of(state)
     ]
 
 
-def _step(pending: Pending, raw: State, known: Mapping[str, State], live: Live) -> Step:
+def _step(
+    pending: Pending,
+    raw: State,
+    known: Mapping[str, State],
+    live: Live,
+    began: datetime | None,
+) -> Step:
     if pending.operation != "creating":
         return Step(pending, "refresh", f"was {pending.operation}; a refresh reads how it ended")
     if not pending.custom or pending.type.startswith("pulumi:"):
@@ -127,14 +146,54 @@ def _step(pending: Pending, raw: State, known: Mapping[str, State], live: Live) 
         return Step(pending, "keep", live.reason, identifier)
     if live.exists is False:
         return Step(pending, "forget", "was not created", identifier)
-    if live.exists and not live.field_manager:
-        return Step(pending, "forget", "exists, but Pulumi did not make it", identifier)
+    earliest = _earliest(raw, known, began)
+    if live.exists and (why := _stranger(pending, live, earliest)):
+        return Step(pending, "forget", f"exists, but {why}", identifier, foreign=True)
     if lacking := [urn for urn in _references(raw) if urn not in known]:
         return Step(
             pending, "keep", f"refers to {lacking[0]}, which is not in the state", identifier
         )
-    reason = "was created" if live.exists else "if it was created; else the refresh drops it"
+    if not live.exists:
+        reason = "if it was created; else the refresh drops it"
+    elif earliest and live.created:
+        reason = "was created"
+    else:
+        reason = "exists; whether by the killed run is not known"
     return Step(pending, "adopt", reason, identifier, live.field_manager)
+
+
+def _stranger(pending: Pending, live: Live, earliest: datetime | None) -> str:
+    """How it shows that somebody else made the object; empty where nothing speaks against the killed run."""
+    if not live.field_manager:
+        return "Pulumi did not make it"
+    if live.owner != _owner(pending.inputs):
+        return f'it belongs to stack "{live.owner}"' if live.owner else "it belongs to no stack"
+    if earliest and live.created and live.created < earliest - _CLOCKS:
+        return f"since {live.created:%Y-%m-%d %H:%M} UTC, before the killed run could make it"
+    return ""
+
+
+def _owner(inputs: Mapping[str, Any]) -> str:
+    metadata = inputs.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    return _plain(labels.get(STACK_LABEL)) if isinstance(labels, Mapping) else ""
+
+
+def _earliest(
+    resource: State, known: Mapping[str, State], began: datetime | None
+) -> datetime | None:
+    """Before when it can't have been made: the run had begun, and what it depends on was in the state."""
+    times = [known[urn].get("created") for urn in _references(resource) if urn in known]
+    return max([*filter(None, (began, *map(moment, times)))], default=None)
+
+
+def moment(text: object) -> datetime | None:
+    """A time as Go or Kubernetes writes it, None for anything else."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else None
 
 
 def mend(state: State, steps: list[Step]) -> State:

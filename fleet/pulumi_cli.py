@@ -11,9 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from fleet.pending import moment
 
 # It would put objects that a refresh reads into another Vault namespace than their own.
 _NOT_FOR_REFRESH = "TERRAFORM_VAULT_NAMESPACE_IMPORT"
@@ -30,6 +33,8 @@ class Lock:
     user: str
     host: str
     pid: int
+    since: datetime | None = None
+    """When the run took it, which is at its start."""
 
     @property
     def ours(self) -> bool:
@@ -84,12 +89,16 @@ class PulumiStack:
         """Take the stack's locks away. Raises PulumiError."""
         self._run("cancel", "--yes")
 
-    def refresh(self, targets: list[str]) -> int:
-        """`pulumi refresh` of these URNs, its output going straight to the user; the exit code."""
+    def refresh(self, targets: list[str], *, run_program: bool = True) -> int:
+        """`pulumi refresh` of these URNs, its output going straight to the user; the exit code.
+
+        With `run_program` by the credentials of today: those that the state has of the clusters may have ended.
+        """
         chosen = [word for urn in targets for word in ("--target", urn)]
         command = [
             self._pulumi,
             "refresh",
+            *(["--run-program"] if run_program else []),
             "--yes",
             "--skip-preview",
             "--non-interactive",
@@ -185,4 +194,5 @@ def _lock(path: Path) -> Lock:
         str(content.get("username", "?")),
         str(content.get("hostname", "?")),
         int(content.get("pid", 0)),
+        moment(content.get("timestamp")),
     )

@@ -22,6 +22,7 @@ from stacks.model.errors import StackError
 if TYPE_CHECKING:
     from live.cluster_api import ClusterAPI
 
+OTHERS = "docs/recover.md#what-somebody-else-made"
 _SAID = {
     "adopt": "take into the state",
     "forget": "forget",
@@ -45,6 +46,7 @@ def recover(
       takes the lock away, when its process on this machine is dead;
       takes each object that was being created into the state, if it exists: its ID follows from its inputs
       (Kubernetes: [namespace/]name; Vault: name, path or auth/<mount>/role/<role>);
+      leaves alone what another stack or tool made, or was there before the killed run;
       forgets those that don't exist, and refreshes those that were being updated or deleted.
     It shows what it will do and asks. Nothing else outside Pulumi's state is changed. Then run `pulumi up` again.
 
@@ -86,7 +88,10 @@ def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, yes: bool) -> 
     if left and not dry_run:
         # Before the clusters are asked: what a plugin was making could appear after the answer.
         _end(out, left, yes=yes)
-    steps = plan(state, look_up(pending, _clusters(pulumi.name, out))) if pending else []
+    began = min((lock.since for lock in locks if lock.since), default=None)
+    clusters = _clusters(pulumi.name, out) if pending else None
+    found = look_up(pending, clusters or (lambda _: None)) if pending else {}
+    steps = plan(state, found, began)
     _show(out, pulumi.stack, steps)
     if dry_run or not (pending or locks):
         return 0
@@ -102,9 +107,11 @@ def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, yes: bool) -> 
     targets = [step.pending.urn for step in steps if step.verb in ("adopt", "refresh")]
     if pending:
         pulumi.replace(mend(state, steps))
-    if targets and (code := pulumi.refresh(targets)):
+    # A program that can't load its stack file would end the refresh.
+    if targets and (code := pulumi.refresh(targets, run_program=clusters is not None)):
         fail(
-            f"pulumi refresh ended with {code}; mend what it names, then: pulumi refresh --stack {pulumi.stack}",
+            f"pulumi refresh ended with {code}; mend what it names, then: "
+            f"pulumi refresh --run-program --stack {pulumi.stack}",
             1,
         )
     return _report(pulumi, out, steps)
@@ -118,6 +125,12 @@ def _report(pulumi: PulumiStack, out: Console, steps: list[Step]) -> int:
         pulumi.replace(corrected)
     have = {resource["urn"] for resource in state["deployment"].get("resources") or ()}
     adopted = [step for step in steps if step.verb == "adopt" and step.pending.urn in have]
+    for step in steps:
+        if step.foreign:
+            out.print(
+                f"{step.pending.name} ({step.id}) was left alone: {step.reason}. See {OTHERS}",
+                highlight=False,
+            )
     left = pending_of(state)
     if left:
         names = ", ".join(entry.name for entry in left)
@@ -202,8 +215,8 @@ def _show(out: Console, stack: str, steps: list[Step]) -> None:
     out.print(rows)
 
 
-def _clusters(stack: str, out: Console) -> Callable[[str], ClusterAPI | None]:
-    """Finds a provider's cluster: providers are named after the spokes, and `hub`."""
+def _clusters(stack: str, out: Console) -> Callable[[str], ClusterAPI | None] | None:
+    """Finds a provider's cluster: providers are named after the spokes, and `hub`. None without a good stack file."""
     from live.cluster_api import ClusterAPI
 
     try:
@@ -213,7 +226,7 @@ def _clusters(stack: str, out: Console) -> Callable[[str], ClusterAPI | None]:
     except (StackError, KubeconfigError) as error:
         # The state can be mended without the stack file: the refresh asks through the state's own providers.
         out.print(f"The clusters can't be asked directly: {str(error).splitlines()[0]}")
-        return lambda _: None
+        return None
     apis = {
         name: ClusterAPI(kubeconfig, found.access.context)
         for name, found in reached.items()

@@ -6,6 +6,7 @@ import json
 
 import yaml
 
+from tests.e2e.fleet_lab import wait_until
 from tests.real.conftest import Cluster, Project
 
 # As in a fleet: a protected object that depends on one that isn't, and one beside them.
@@ -59,9 +60,8 @@ def test_credentials_in_the_state_that_have_ended(project: Project, cluster: Clu
     project.write(PROGRAM)
     (project.folder / "kubeconfig").write_text(_with_a_token_of(cluster, "first"))
     project.up(LET_GO="1")
-    cluster.kubectl("delete", "serviceaccount", "first", "-n", "default")
-    renewed = _with_a_token_of(cluster, "second")
-    (project.folder / "kubeconfig").write_text(renewed)
+    _end(cluster, project, "first")
+    (project.folder / "kubeconfig").write_text(_with_a_token_of(cluster, "second"))
 
     refresh = ("refresh", "--yes", "--skip-preview")
     assert "nauthorized" in project.pulumi(*refresh, ok=False) + project.destroy(ok=False)
@@ -71,11 +71,22 @@ def test_credentials_in_the_state_that_have_ended(project: Project, cluster: Clu
     assert "beside" not in {name.rpartition("::")[2] for name in project.resources()}
     # It wrote today's into the state.
     project.pulumi(*refresh)
-    cluster.kubectl("delete", "serviceaccount", "second", "-n", "default")
+    _end(cluster, project, "second")
     (project.folder / "kubeconfig").write_text(_with_a_token_of(cluster, "third"))
     project.destroy("--run-program", LET_GO="1")
     assert _there(cluster) == set()
     cluster.kubectl("delete", "clusterrolebinding,serviceaccount", "-l", "protection=yes")
+
+
+def _end(cluster: Cluster, project: Project, account: str) -> None:
+    """Delete an account, and see its token refused: an API server remembers for some seconds whom it let in."""
+    cluster.kubectl("delete", "serviceaccount", account, "-n", "default")
+    old = f"--kubeconfig={project.folder / 'kubeconfig'}"
+
+    def refused() -> bool:
+        return not cluster.kubectl(old, "get", "namespaces", "-o", "name", check=False)
+
+    wait_until(f"the token of {account} is refused", refused, timeout=60)
 
 
 def _with_a_token_of(cluster: Cluster, account: str) -> str:

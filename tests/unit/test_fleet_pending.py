@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -148,10 +149,64 @@ def test_an_object_that_was_not_created_is_forgotten() -> None:
 
 def test_an_object_that_somebody_else_made_is_not_taken() -> None:
     """The next `pulumi up` then stops at it, as it should."""
-    steps = plan(state(("creating", secret())), {SECRET: Live(True)})
-    assert [(step.verb, step.reason) for step in steps] == [
-        ("forget", "exists, but Pulumi did not make it")
-    ]
+    (step,) = plan(state(("creating", secret())), {SECRET: Live(True)})
+    assert (step.verb, step.reason, step.foreign) == (
+        "forget",
+        "exists, but Pulumi did not make it",
+        True,
+    )
+
+
+BEGAN = datetime(2026, 11, 26, 9, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("before", "began", "verb"),
+    [
+        (timedelta(minutes=15), BEGAN, "forget"),
+        (timedelta(minutes=2), BEGAN, "forget"),
+        (timedelta(seconds=30), BEGAN, "adopt"),  # clocks differ
+        (-timedelta(seconds=5), BEGAN, "adopt"),
+        (timedelta(days=9), None, "adopt"),
+    ],
+)
+def test_an_object_that_is_older_than_the_run_is_not_taken(
+    before: timedelta, began: datetime | None, verb: str
+) -> None:
+    live = Live(True, MANAGER, created=BEGAN - before)
+    (step,) = plan(state(("creating", secret())), {SECRET: live}, began)
+    assert (step.verb, step.foreign) == (verb, verb == "forget")
+    assert ("not known" in step.reason) == (began is None)
+
+
+def test_nor_one_that_is_older_than_what_it_depends_on() -> None:
+    """The lock may be gone: then this is all that tells."""
+    before = state(("creating", secret()))
+    before["deployment"]["resources"][1]["created"] = BEGAN.isoformat()
+    for minutes, verb in ((15, "forget"), (-15, "adopt")):
+        live = Live(True, MANAGER, created=BEGAN - timedelta(minutes=minutes))
+        (step,) = plan(before, {SECRET: live})
+        assert step.verb == verb
+    (step,) = plan(before, {SECRET: live}, BEGAN + timedelta(hours=1))
+    assert step.verb == "forget", "the later of both counts"
+
+
+@pytest.mark.parametrize(
+    ("label", "owner", "reason"),
+    [
+        ("lab", "other", 'exists, but it belongs to stack "other"'),
+        ("lab", "", "exists, but it belongs to no stack"),
+        ("", "other", 'exists, but it belongs to stack "other"'),
+        ("lab", "lab", "was created"),
+        ("", "", "was created"),
+    ],
+)
+def test_nor_another_stack_s(label: str, owner: str, reason: str) -> None:
+    entry = secret()
+    entry["inputs"]["metadata"]["labels"] = {"fleet_stack": label} if label else {}
+    live = Live(True, MANAGER, owner=owner, created=BEGAN)
+    (step,) = plan(state(("creating", entry)), {SECRET: live}, BEGAN)
+    assert step.reason == reason
 
 
 def test_an_object_of_a_cluster_that_does_not_answer_stays_pending() -> None:

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from fleet import orphans
 from fleet.commands import app
 from fleet.orphans import Orphan
+from live.cluster_api import ClusterAPI
 
 FAKE_PULUMI = f"""#!{sys.executable}
 import json, os, pathlib, signal, sys, time
@@ -97,13 +98,14 @@ def creating(kind: str = "vault:index/policy:Policy") -> dict[str, Any]:
     return {"type": "creating", "resource": entry}
 
 
-def lock(project: Path, pid: int, host: str = "", project_name: str = "fleet") -> Path:
+def lock(
+    project: Path, pid: int, host: str = "", project_name: str = "fleet", since: str = ""
+) -> Path:
     folder = project / "backend" / ".pulumi" / "locks" / "organization" / project_name / "lab"
     folder.mkdir(parents=True)
     path = folder / "x.json"
-    path.write_text(
-        json.dumps({"pid": pid, "username": "me", "hostname": host or socket.gethostname()})
-    )
+    content = {"pid": pid, "username": "me", "hostname": host or socket.gethostname()}
+    path.write_text(json.dumps({**content, "timestamp": since}))
     return path
 
 
@@ -362,6 +364,64 @@ def test_a_spoke_without_access_is_left_to_the_refresh(
     assert "near: connection refused" in rows["near"]
     assert "hub: connection refused" in rows["hub"]
     assert "connection refused" not in rows["far"]
+
+
+def test_the_refresh_runs_the_program_for_credentials_of_today(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its stack file is good: a program that ends at once would end the refresh."""
+    for good in (False, True):
+        if good:
+            write_stack(project, monkeypatch)
+        write_state(project, creating())
+        assert run("--yes")[0] == 0
+        (refresh,) = [call for call in calls(project)[-8:] if call.startswith("refresh ")]
+        assert ("--run-program" in refresh) == good
+        (project / "calls").write_text("")
+
+
+class Cluster(ClusterAPI):
+    """Every cluster has the Secret, since a quarter of an hour before the run."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def json(self, path: str) -> Any:
+        if path == "/api/v1":
+            return {"resources": [{"name": "secrets", "kind": "Secret", "namespaced": True}]}
+        made = {"manager": "pulumi-kubernetes-1a", "time": "2026-11-26T09:00:00Z"}
+        return {"metadata": {"creationTimestamp": "2026-11-26T09:00:00Z", "managedFields": [made]}}
+
+
+@pytest.mark.parametrize(
+    ("since", "taken", "said"),
+    [
+        ("2026-11-26T10:15:00.123456789+01:00", 0, "before the killed run could make it"),
+        ("2026-11-26T08:59:59.9Z", 1, "was created"),
+        ("", 1, "not known"),
+    ],
+)
+def test_what_was_there_before_the_run_is_left_alone(
+    project: Path, monkeypatch: pytest.MonkeyPatch, since: str, taken: int, said: str
+) -> None:
+    write_stack(project, monkeypatch)
+    monkeypatch.setattr("live.cluster_api.ClusterAPI", Cluster)
+    write_state(project, secret_on("near"))
+    state = json.loads((project / "state.json").read_text())
+    state["deployment"]["resources"] = [
+        {"urn": "urn:pulumi:lab::fleet::pulumi:providers:kubernetes::near"}
+    ]
+    (project / "state.json").write_text(json.dumps(state))
+    lock(project, dead_pid(), since=since)
+    code, output = run("--yes")
+    assert code == 0
+    words = " ".join(output.split())
+    assert said in words
+    assert f"Recovered: {taken} taken into the state" in words
+    assert (
+        "near-secret (n/s) was left alone: exists, but since 2026-11-26 09:00 UTC" in words
+    ) == (not taken)
+    assert ("docs/recover.md#what-somebody-else-made" in words) == (not taken)
 
 
 @pytest.mark.usefixtures("project")
