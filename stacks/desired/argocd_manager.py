@@ -152,6 +152,13 @@ _IN_CLUSTER = [
 _WEBHOOK_SECRET = "external-secrets-webhook"  # noqa: S105  # a name
 _WEBHOOKS = ("externalsecret-validate", "secretstore-validate")
 _CERT_CONTROLLER_ROLE = "external-secrets-cert-controller"
+_CHART_CONTROLLER = "external-secrets-controller"
+_CHART_ROLES = (
+    "external-secrets-view",
+    "external-secrets-edit",
+    "external-secrets-servicebindings",
+)
+_CHART_ELECTION = "external-secrets-leaderelection"
 
 
 def _delivery(fleet: Fleet, spoke: Spoke) -> list[RbacRule]:
@@ -159,16 +166,21 @@ def _delivery(fleet: Fleet, spoke: Spoke) -> list[RbacRule]:
 
     Server-side apply names the object in its address, so `escalate` and `bind` can be held to a few names.
     """
+    values = chart_values(fleet)
     bound = [external_secrets.ROLE]
     escalated = [external_secrets.ROLE, external_secrets.VIEW_ROLE, external_secrets.EDIT_ROLE]
+    own = [external_secrets.TOKEN_ROLE]
+    if values["rbac"]["create"]:
+        bound = [_CHART_CONTROLLER]
+        escalated = [_CHART_CONTROLLER, *_CHART_ROLES, external_secrets.EDIT_ROLE]
+        own.append(_CHART_ELECTION)
     found = [
         # Never to be deleted: every ExternalSecret would go with them.
         rule("apiextensions.k8s.io", ["customresourcedefinitions"], ["create", "update", "patch"]),
         rule(external_secrets.GROUP, ["*"], READ_WRITE),
         rule(external_secrets.GENERATORS, ["*"], READ_WRITE),
-        rule(RBAC, ["roles"], ["escalate", "bind"], external_secrets.TOKEN_ROLE),
+        rule(RBAC, ["roles"], ["escalate", "bind"], *own),
     ]
-    values = chart_values(fleet)
     if _made(values, "webhook"):
         found += [
             rule("", ["secrets"], READ_WRITE, _WEBHOOK_SECRET),
