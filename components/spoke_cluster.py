@@ -36,8 +36,8 @@ class SpokeCluster(pulumi.ComponentResource):
 
     `opts.providers` holds the provider of the spoke where the identity is made. Its token is a ServiceAccount token
     Secret, which does not expire: docs/rotate.md says how to renew it. A credential in Vault is put into the cluster
-    Secret on the hub, by External Secrets. What registers a spoke of a protected environment is protected: with it stays
-    all that it depends on, in a `pulumi destroy` too. Does not make the cluster itself, and deletes no workload when it goes: see
+    Secret on the hub, by External Secrets. That Secret is protected where the spoke is: what it depends on stays with
+    it, in a `pulumi destroy` too. Does not make the cluster itself, and deletes no workload when it goes: see
     docs/remove-a-cluster.md.
     """
 

@@ -64,9 +64,9 @@ def credential(
     """Give Argo CD a new credential for a spoke with `auth: {kind: vault}`, or rotate the one it has.
 
     It makes the ServiceAccount argocd-manager on the spoke, in kube-system or `rbac.accountNamespace`, with the rights
-    that the stack file gives it, asks the API server for a token with an end, and writes that to Vault as `bearerToken`, with `expires` beside it.
-    External Secrets on the hub puts it into the cluster Secret at its next refresh (`auth.refreshInterval`). The
-    token is never shown, and Pulumi never sees it.
+    that the stack file gives it, asks the API server for a token with an end, and writes that to Vault as
+    `bearerToken`, with `expires` beside it. External Secrets on the hub puts it into the cluster Secret at its next
+    refresh (`auth.refreshInterval`). The token is never shown, and Pulumi never sees it.
 
     Where in Vault: `auth.path`, in the mount and namespace of the ClusterSecretStore `auth.store` on the hub, or of
     this stack's own `hub.secretStore` before its first `pulumi up`.

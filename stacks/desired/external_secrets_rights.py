@@ -6,6 +6,9 @@ to, they add what it then lacks. See docs/adr/0014 and 0024.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from stacks.desired import vault_identity
 from stacks.desired.external_secrets_chart import known
 from stacks.desired.external_secrets_values import chart_values
@@ -41,7 +44,7 @@ _WITH_ARGOCD = {
 def objects(fleet: Fleet, who: Identity, *, install: bool = True) -> list[KubernetesObject]:
     """The rights of External Secrets on the cluster that is `who` to Vault.
 
-    Its controller's own rights belong to an installation by chart (`install`), as far as that does not make them itself.
+    Its controller's own rights belong to an installation by chart (`install`) as far as that does not make them.
     The right to have tokens reviewed belongs to Kubernetes auth, whoever installed it.
     """
     settings = fleet.external_secrets
@@ -101,14 +104,18 @@ def controller_rules(fleet: Fleet) -> list[RbacRule]:
     values, found = chart_values(fleet), [*_CONTROLLER_RULES]
     if known(settings).marks_namespaces and values.get("processClusterExternalSecret") is not False:
         found.append(rule("", ["namespaces"], ["update", "patch"]))
-    targets = values.get("genericTargets") or {}
-    if targets.get("enabled"):
-        found.append(rule("", ["configmaps"], ["create", "update", "delete", "patch"]))
-        found += [
-            rule(one["apiGroup"], [*one["resources"]], [*one["verbs"]])
-            for one in targets.get("resources") or ()
-        ]
-    return found
+    return [*found, *_targets(values.get("genericTargets"))]
+
+
+def _targets(given: Any) -> Iterator[RbacRule]:
+    """What the stack file's values let it write besides Secrets, as the chart reads them (1.0 and later)."""
+    if not isinstance(given, Mapping) or not given.get("enabled"):
+        return
+    yield rule("", ["configmaps"], ["create", "update", "delete", "patch"])
+    for one in given.get("resources") or ():
+        if isinstance(one, Mapping):
+            resources, verbs = (list(one.get(key) or ()) for key in ("resources", "verbs"))
+            yield rule(str(one.get("apiGroup", "")), resources, verbs)
 
 
 _VIEW_RULES = [rule(GROUP, ["*"], READ), rule(GENERATORS, ["*"], READ)]

@@ -163,7 +163,7 @@ class Fleet(Section):
     # Not only names that a spoke may have: a set may take a cluster that somebody else registered.
     allow_deletion: list[str] = Field(
         default_factory=list,
-        description="Spokes that are not protected, and may lose Applications in the next `up`: by leaving, a label or selector.",
+        description="Spokes that may leave, or lose Applications by a new label or selector, in the next `up`.",
     )
 
     @property

@@ -55,7 +55,7 @@ class Rbac(Section):
     )
     account_namespace: Namespace = Field(
         "kube-system",
-        description="Namespace of the ServiceAccount `argocd-manager`, which must exist; for where kube-system is barred.",
+        description="Namespace, which must exist, of the ServiceAccount `argocd-manager`; where kube-system is barred.",
     )
 
 

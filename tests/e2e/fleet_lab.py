@@ -220,9 +220,9 @@ class FleetLab:
     def restore_stack_file(self, stack: str = "lab") -> None:
         shutil.copy(REPO / "stacks" / f"Pulumi.{stack}.yaml", self.stack_file(stack))
 
-    def allow_deletion(self, spoke: str, stack: str = "lab") -> None:
-        """Say in the stack file that the spoke may lose its Applications."""
-        self.edit(lambda config: config.update({"fleet:allowDeletion": [spoke]}), stack)
+    def allow_deletion(self, *spokes: str, stack: str = "lab") -> None:
+        """Say in the stack file that the spokes may lose their Applications, and are not protected."""
+        self.edit(lambda config: config.update({"fleet:allowDeletion": [*spokes]}), stack)
 
     @contextmanager
     def changed_crds(self, mark: str) -> Iterator[None]:

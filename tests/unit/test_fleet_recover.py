@@ -104,7 +104,11 @@ def lock(
     folder = project / "backend" / ".pulumi" / "locks" / "organization" / project_name / "lab"
     folder.mkdir(parents=True)
     path = folder / "x.json"
-    content = {"pid": pid, "username": "me", "hostname": host or socket.gethostname()}
+    content: dict[str, object] = {
+        "pid": pid,
+        "username": "me",
+        "hostname": host or socket.gethostname(),
+    }
     path.write_text(json.dumps({**content, "timestamp": since}))
     return path
 

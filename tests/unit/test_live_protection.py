@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from live import disruption, hub_state
@@ -12,14 +14,14 @@ IN_VAULT = a_spoke("prod-1", auth={"kind": "vault"})
 ALLOWED = {"allowDeletion": ["prod-1"]}
 
 
-def _problems(before: dict[str, object], after: dict[str, object]) -> list[str]:
+def _problems(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     state = hub_state.read(LiveHub().up(a_fleet(**before), "lab"), NAMESPACE)
     return [one.message for one in disruption.problems(a_fleet(**after), "lab", state)]
 
 
 @pytest.mark.parametrize("allowed", [{}, ALLOWED])
 def test_a_block_that_is_taken_out_first_is_refused_with_both_steps(
-    allowed: dict[str, object],
+    allowed: dict[str, Any],
 ) -> None:
     (message,) = _problems({}, {"spokes": [STAGING], **allowed})
     assert message.startswith('"prod-1" has no block any more: Argo CD would forget the cluster. ')
@@ -53,7 +55,7 @@ def test_no_other_stack_s_spoke_counts() -> None:
 
 @pytest.mark.parametrize(("before", "after"), [(PROD, IN_VAULT), (IN_VAULT, PROD)])
 def test_a_cluster_secret_that_changes_hands_is_let_go_first(
-    before: dict[str, object], after: dict[str, object]
+    before: dict[str, Any], after: dict[str, Any]
 ) -> None:
     for allowed in ({}, ALLOWED):
         (message,) = _problems({"spokes": [before]}, {"spokes": [after], **allowed})
