@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tarfile
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,7 +34,7 @@ def known(settings: ExternalSecrets) -> Chart:
     if settings.chart and not settings.repo and path.exists():
         try:
             return _read(path, path.stat().st_mtime_ns)
-        except (OSError, tarfile.TarError, UnicodeDecodeError):
+        except (OSError, EOFError, zlib.error, tarfile.TarError, UnicodeDecodeError):
             return Chart()  # The plugin will say what is wrong with it.
     found = _VERSION.search(settings.version or "") or _VERSION.search(path.name)
     if not found:
