@@ -21,7 +21,7 @@ from stacks.desired.contract import STACK_LABEL
 _CLOCKS = timedelta(minutes=1)
 """How far the clocks of this machine and of an API server may be apart; that one tells whole seconds."""
 State = dict[str, Any]
-Verb = Literal["adopt", "forget", "refresh", "keep"]
+Verb = Literal["adopt", "forget", "refresh", "ask"]
 
 
 @dataclass(frozen=True)
@@ -139,11 +139,11 @@ def _step(
     if identifier is None:
         return Step(
             pending,
-            "keep",
+            "ask",
             "its ID does not follow from its inputs; see `pulumi refresh` for this one",
         )
     if live.exists is None and live.reason:
-        return Step(pending, "keep", live.reason, identifier)
+        return Step(pending, "ask", live.reason, identifier)
     if live.exists is False:
         return Step(pending, "forget", "was not created", identifier)
     earliest = _earliest(raw, known, began)
@@ -151,7 +151,7 @@ def _step(
         return Step(pending, "forget", f"exists, but {why}", identifier, foreign=True)
     if lacking := [urn for urn in _references(raw) if urn not in known]:
         return Step(
-            pending, "keep", f"refers to {lacking[0]}, which is not in the state", identifier
+            pending, "ask", f"refers to {lacking[0]}, which is not in the state", identifier
         )
     if not live.exists:
         reason = "if it was created; else the refresh drops it"
@@ -202,13 +202,10 @@ def mend(state: State, steps: list[Step]) -> State:
     deployment = mended["deployment"]
     resources: list[State] = deployment.setdefault("resources", [])
     by_urn = {(step.pending.urn, step.pending.operation): step for step in steps}
-    kept = []
     for entry in deployment.get("pending_operations") or ():
         resource = entry["resource"]
         step = by_urn[resource["urn"], entry["type"]]
-        if step.verb in ("keep", "refresh"):
-            kept.append(entry)
-        elif step.verb == "adopt":
+        if step.verb == "adopt":
             replaced = [
                 r for r in resources if r["urn"] == resource["urn"] and r.get("pendingReplacement")
             ]
@@ -216,7 +213,8 @@ def mend(state: State, steps: list[Step]) -> State:
                 resources.remove(old)
             # At the end: an object's create starts only when all that it depends on is in the state.
             resources.append({**resource, "id": step.id, "outputs": _outputs(resource, step)})
-    deployment["pending_operations"] = kept
+    # Whatever was left here, `pulumi stack import` would drop.
+    deployment["pending_operations"] = []
     return mended
 
 

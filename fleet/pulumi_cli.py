@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,16 +89,17 @@ class PulumiStack:
         """Take the stack's locks away. Raises PulumiError."""
         self._run("cancel", "--yes")
 
-    def refresh(self, targets: list[str], *, run_program: bool = True) -> int:
+    def refresh(self, targets: Sequence[str] = ()) -> int:
         """`pulumi refresh` of these URNs, its output going straight to the user; the exit code.
 
-        With `run_program` by the credentials of today: those that the state has of the clusters may have ended.
+        By the credentials that the state has of the clusters, and may have ended. Without targets all is refreshed, by
+        those of today: for that the program must run, and it can't for some of its objects alone (3.259: `unknown
+        resource`, of a component that the plugin makes).
         """
-        chosen = [word for urn in targets for word in ("--target", urn)]
+        chosen = [word for urn in targets for word in ("--target", urn)] or ["--run-program"]
         command = [
             self._pulumi,
             "refresh",
-            *(["--run-program"] if run_program else []),
             "--yes",
             "--skip-preview",
             "--non-interactive",

@@ -27,7 +27,7 @@ _SAID = {
     "adopt": "take into the state",
     "forget": "forget",
     "refresh": "refresh",
-    "keep": "LEAVE PENDING",
+    "ask": "CAN'T TELL",
 }
 
 
@@ -35,6 +35,13 @@ def recover(
     stack: StackOption = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be done.")
+    ] = False,
+    forget_unasked: Annotated[
+        bool,
+        typer.Option(
+            "--forget-unasked",
+            help="Forget what nobody can be asked about: its cluster is gone for good.",
+        ),
     ] = False,
     yes: YesOption = False,
 ) -> None:
@@ -48,12 +55,13 @@ def recover(
       (Kubernetes: [namespace/]name; Vault: name, path or auth/<mount>/role/<role>);
       leaves alone what another stack or tool made, or was there before the killed run;
       forgets those that don't exist, and refreshes those that were being updated or deleted.
+    Where something can't be asked, it changes nothing, unless --forget-unasked.
     It shows what it will do and asks. Nothing else outside Pulumi's state is changed. Then run `pulumi up` again.
 
     `pulumi refresh --import-pending-creates` looks made for this, but (3.259) it drops the operations and
     orphans the objects; so the state is exported, mended, imported again and then refreshed.
 
-    Exit codes: 0 recovered, or nothing to do; 1 something stayed pending or running, failed, or was declined;
+    Exit codes: 0 recovered, or nothing to do; 1 something could not be asked, ran on, failed, or was declined;
     2 bad input, or another run of Pulumi is alive.
 
     Examples:
@@ -64,13 +72,19 @@ def recover(
     """
     try:
         raise typer.Exit(
-            _recover(PulumiStack(chosen_stack(stack)), console(), dry_run=dry_run, yes=yes)
+            _recover(
+                PulumiStack(chosen_stack(stack)),
+                console(),
+                dry_run=dry_run,
+                forget=forget_unasked,
+                yes=yes,
+            )
         )
     except PulumiError as error:
         fail(str(error), 1)
 
 
-def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, yes: bool) -> int:
+def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, forget: bool, yes: bool) -> int:
     from fleet.lookup import look_up
 
     state = pulumi.export()
@@ -95,6 +109,13 @@ def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, yes: bool) -> 
     _show(out, pulumi.stack, steps)
     if dry_run or not (pending or locks):
         return 0
+    if not forget and (unasked := [step for step in steps if step.verb == "ask"]):
+        # All or nothing: Pulumi drops what is pending from each state that it is given.
+        fail(
+            f"the state was not changed: {_unasked(unasked)}. Run this again when that can be told, or with "
+            "--forget-unasked where it never will",
+            1,
+        )
     confirm(
         f"Mend the state of stack {pulumi.stack}?",
         yes=yes,
@@ -107,13 +128,17 @@ def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, yes: bool) -> 
     targets = [step.pending.urn for step in steps if step.verb in ("adopt", "refresh")]
     if pending:
         pulumi.replace(mend(state, steps))
-    # A program that can't load its stack file would end the refresh.
-    if targets and (code := pulumi.refresh(targets, run_program=clusters is not None)):
-        fail(
-            f"pulumi refresh ended with {code}; mend what it names, then: "
-            f"pulumi refresh --run-program --stack {pulumi.stack}",
-            1,
-        )
+    if targets and (code := pulumi.refresh(targets)):
+        # Perhaps the credentials in the state have ended. With those of today it must be all: see `refresh`.
+        if clusters:
+            out.print("Once more, by the credentials of today:")
+            code = pulumi.refresh()
+        if code:
+            fail(
+                f"pulumi refresh ended with {code}; mend what it names, then: "
+                f"pulumi refresh --run-program --stack {pulumi.stack}",
+                1,
+            )
     return _report(pulumi, out, steps)
 
 
@@ -125,21 +150,22 @@ def _report(pulumi: PulumiStack, out: Console, steps: list[Step]) -> int:
         pulumi.replace(corrected)
     have = {resource["urn"] for resource in state["deployment"].get("resources") or ()}
     adopted = [step for step in steps if step.verb == "adopt" and step.pending.urn in have]
+    if unasked := [step for step in steps if step.verb == "ask"]:
+        out.print(f"Forgotten: {_unasked(unasked)}")
     for step in steps:
         if step.foreign:
             out.print(
                 f"{step.pending.name} ({step.id}) was left alone: {step.reason}. See {OTHERS}",
                 highlight=False,
             )
-    left = pending_of(state)
-    if left:
-        names = ", ".join(entry.name for entry in left)
-        out.print(f"Taken into the state: {len(adopted)}. Still pending: {names}")
-        return 1
     out.print(
         f"Recovered: {len(adopted)} taken into the state. Next: pulumi up --stack {pulumi.stack}"
     )
     return 0
+
+
+def _unasked(steps: list[Step]) -> str:
+    return "; ".join(f"{step.pending.name} ({step.reason})" for step in steps)
 
 
 def _refuse_live(stack: str, locks: list[Lock]) -> None:

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from datetime import UTC, datetime
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import psutil
 
@@ -51,22 +51,21 @@ def test_what_was_there_before_the_run_is_left_alone(lab: FleetLab) -> None:
     """As if a run had been killed while it was making a namespace that another program of Pulumi's has made."""
     other = "--field-manager=pulumi-kubernetes-0e0e0e0e"
     lab.kubectl("staging", "label", "namespace", "default", "made-by=another", other)
-    before = lab.run("pulumi", "stack", "export", "--stack", "lab").output
-    state = json.loads(before)
+    file = _state_file(lab)
+    state = json.loads(file.read_text())
+    latest = state["checkpoint"]["latest"]
     provider = next(
         one
-        for one in state["deployment"]["resources"]
+        for one in latest["resources"]
         if one["type"] == "pulumi:providers:kubernetes" and one["urn"].endswith("::staging")
     )
     urn = "urn:pulumi:lab::fleet::kubernetes:core/v1:Namespace::not-ours"
     inputs = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
     resource = {"urn": urn, "custom": True, "type": "kubernetes:core/v1:Namespace", "inputs": inputs,
                 "provider": f"{provider['urn']}::{provider['id']}"}  # fmt: skip
-    state["deployment"]["pending_operations"] = [{"resource": resource, "type": "creating"}]
-    file = lab.home / "killed.json"
+    latest["pending_operations"] = [{"resource": resource, "type": "creating"}]
+    # Not by `pulumi stack import`, which drops them.
     file.write_text(json.dumps(state))
-    lab.run("pulumi", "stack", "import", "--stack", "lab", "--file", str(file))
-    file.unlink()
     locks = lab.home / "pulumi-state/.pulumi/locks/organization/fleet/lab"
     locks.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC).isoformat()
@@ -93,8 +92,11 @@ def _kill_while_creating(lab: FleetLab, kind: str) -> None:
 
 def _pending(lab: FleetLab) -> str:
     """The part of the state file that tells of operations begun and not ended."""
-    (state,) = (lab.home / "pulumi-state" / ".pulumi" / "stacks" / "fleet").glob("lab.json")
-    return state.read_text().partition('"pending_operations"')[2]
+    return _state_file(lab).read_text().partition('"pending_operations"')[2]
+
+
+def _state_file(lab: FleetLab) -> Path:
+    return lab.home / "pulumi-state/.pulumi/stacks/fleet/lab.json"
 
 
 def _plugins(lab: FleetLab, kind: str) -> list[int]:
