@@ -18,8 +18,12 @@ from urllib.parse import unquote, urlsplit
 
 from fleet.pending import moment
 
-# It would put objects that a refresh reads into another Vault namespace than their own.
-_NOT_FOR_REFRESH = "TERRAFORM_VAULT_NAMESPACE_IMPORT"
+_NOT_FOR_REFRESH = (
+    # It would put objects that a refresh reads into another Vault namespace than their own.
+    "TERRAFORM_VAULT_NAMESPACE_IMPORT",
+    # It would have a cluster's objects forgotten for a credential that has ended.
+    "PULUMI_K8S_DELETE_UNREACHABLE",
+)
 
 
 class PulumiError(Exception):
@@ -168,7 +172,7 @@ def _environment() -> Iterator[dict[str, str]]:
 
     Only this user may look into it, and it goes with the run, however that ended.
     """
-    kept = {key: value for key, value in os.environ.items() if key != _NOT_FOR_REFRESH}
+    kept = {key: value for key, value in os.environ.items() if key not in _NOT_FOR_REFRESH}
     # An orphan of the run could still write while it is removed; that is no reason to fail.
     with tempfile.TemporaryDirectory(prefix="fleet-pulumi-", ignore_cleanup_errors=True) as folder:
         yield {**kept, "PULUMI_SKIP_UPDATE_CHECK": "true", "TMPDIR": folder}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 from typing import Any
 
 import httpx
-import yaml
 
 from tests.e2e.conftest import all_fine
 from tests.e2e.fleet_lab import FleetLab, wait_until
@@ -32,7 +30,7 @@ def test_a_new_token_for_argocd(lab: FleetLab) -> None:
         "--skip-preview",
         "--non-interactive",
     )
-    _end_what_the_state_has(lab)
+    lab.end_credential(SPOKE)
     refused = lab.run(*refresh, check=False)
     assert refused.code != 0, "the credential in the state has ended"
     lab.run(*refresh, "--run-program")
@@ -83,28 +81,6 @@ def test_the_account_moves_to_another_namespace(lab: FleetLab) -> None:
     cluster_secret = lab.get("hub", "secret", "-n", "argocd", f"cluster-{SPOKE}")
     assert cluster_secret["metadata"]["uid"] == identity, "Argo CD never lost sight of the spoke"
     lab.nothing_to_change()
-
-
-def _end_what_the_state_has(lab: FleetLab) -> None:
-    """As if the token by which Pulumi last talked to the spoke had ended since."""
-    exported = json.loads(
-        lab.run("pulumi", "stack", "export", "--show-secrets", "--stack", "lab").output
-    )
-    (provider,) = [
-        one
-        for one in exported["deployment"]["resources"]
-        if one["type"] == "pulumi:providers:kubernetes" and one["urn"].endswith(f"::{SPOKE}")
-    ]
-    for kept in (provider["inputs"], provider["outputs"]):
-        kubeconfig = yaml.safe_load(json.loads(kept["kubeconfig"]["plaintext"]))
-        kubeconfig["users"] = [
-            {"name": one["name"], "user": {"token": "ended"}} for one in kubeconfig["users"]
-        ]
-        kept["kubeconfig"]["plaintext"] = json.dumps(yaml.safe_dump(kubeconfig))
-    file = lab.home / "state-with-an-ended-credential.json"
-    file.write_text(json.dumps(exported))
-    lab.run("pulumi", "stack", "import", "--stack", "lab", "--file", str(file))
-    file.unlink()
 
 
 def _status(lab: FleetLab, token: dict[str, str]) -> int:

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from datetime import UTC, datetime
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import psutil
 
@@ -35,8 +35,11 @@ def test_killed_and_recovered(lab: FleetLab, new_cluster: str) -> None:
         assert all(str(pid) in shown for pid in left)
         assert "is not known" not in shown, "the lock tells when the run began"
         assert _plugins(lab, "pulumi-resource-") == left, "--dry-run only shows"
+        if moment == MOMENTS[-1]:
+            lab.end_credential(new_cluster)  # as much later
         said = lab.run("fleet", "recover", "--stack", "lab", "--yes").output
         print(said)
+        assert ("by the credentials of today" in said) == (moment == MOMENTS[-1])
         assert all(str(pid) in said for pid in left)
         assert "Ended: " in said
         assert not _plugins(lab, "pulumi-"), "no plugin of the dead run is left"
@@ -51,7 +54,7 @@ def test_what_was_there_before_the_run_is_left_alone(lab: FleetLab) -> None:
     """As if a run had been killed while it was making a namespace that another program of Pulumi's has made."""
     other = "--field-manager=pulumi-kubernetes-0e0e0e0e"
     lab.kubectl("staging", "label", "namespace", "default", "made-by=another", other)
-    file = _state_file(lab)
+    file = lab.state_file()
     state = json.loads(file.read_text())
     latest = state["checkpoint"]["latest"]
     provider = next(
@@ -92,11 +95,7 @@ def _kill_while_creating(lab: FleetLab, kind: str) -> None:
 
 def _pending(lab: FleetLab) -> str:
     """The part of the state file that tells of operations begun and not ended."""
-    return _state_file(lab).read_text().partition('"pending_operations"')[2]
-
-
-def _state_file(lab: FleetLab) -> Path:
-    return lab.home / "pulumi-state/.pulumi/stacks/fleet/lab.json"
+    return lab.state_file().read_text().partition('"pending_operations"')[2]
 
 
 def _plugins(lab: FleetLab, kind: str) -> list[int]:
