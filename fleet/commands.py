@@ -83,6 +83,10 @@ def status(
       the hub answers and has Argo CD, and the stack's ApplicationSets exist without an error;
       for every spoke that an ApplicationSet selects, its Application exists (layout services: at least one), and
       every Application is Synced to a revision and Healthy;
+      every spoke lets Argo CD in: this machine comes with the credential of the cluster Secret, where it may read
+      that and the credential is a token, password or certificate; the others are "not tried";
+      Argo CD has compared the spoke's Applications with their commit of late, and, where its credential is not tried,
+      since that Secret changed;
       every spoke answers, and its ClusterSecretStores and all its ExternalSecrets are Ready;
       on the hub, the stores that spokes' credentials come from and this stack's ExternalSecrets are Ready.
     Spokes whose kubeconfig context Pulumi doesn't need are "not asked" here either: their Applications tell. Spokes
@@ -99,7 +103,8 @@ def status(
     error, stores [{name, ready, message}], credentials [{name, ready, message}]}, applicationSets [{name, present,
     error}], spokes [{name, environment, quarantine (why, or ""), good, asked, reachable, version, error,
     store {ready, message} (of all stores), stores [{name, ready, message}], secrets [{name, ready, message}],
-    applications {good, total}}], applications [{name, spoke, applicationSet, good, sync, health, revision, message}]
+    applications {good, total}}], applications [{name, spoke, applicationSet, good, sync, health, revision, message,
+    reconciledAt}]
     and problems [{where, message}].
 
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Application:
     health: str = "Unknown"
     revision: str = ""
     message: str = ""
+    reconciled: datetime | None = None
+    """When Argo CD last compared it with its commit; None where it never did."""
 
     @property
     def good(self) -> bool:
@@ -39,6 +42,19 @@ class Readiness:
 
 
 @dataclass(frozen=True)
+class Registration:
+    """How Argo CD stands to a spoke that it has a cluster Secret for.
+
+    `changed` is when that was last written, None where nobody says; `tried` tells whether this machine could come to
+    the spoke as Argo CD does, and `trouble` what the spoke said against that.
+    """
+
+    changed: datetime | None = None
+    tried: bool = False
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
 class Hub:
     """What the hub says. `error` is empty exactly when everything asked for could be read."""
 
@@ -53,6 +69,10 @@ class Hub:
     """The ClusterSecretStores on the hub that spokes' credentials come from."""
     credentials: tuple[Readiness, ...] = ()
     """The ExternalSecrets on the hub that make this stack's cluster Secrets."""
+    registrations: Mapping[str, Registration] | None = None
+    """The stack's spokes that Argo CD has a cluster Secret for, by name; None where those could not be read."""
+    reconciles_within: float = 0
+    """Seconds in which Argo CD compares every Application anew; 0 where it does so only when told."""
 
 
 @dataclass(frozen=True)

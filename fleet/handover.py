@@ -9,10 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from fleet.expected import Expected, ExpectedSet, ExpectedSpoke
-from fleet.facts import Application, Hub, Readiness, Spoke
+from fleet.facts import Application, Hub, Readiness, Registration, Spoke
+
+# A busy controller may be late; one that is this late compares nothing any more.
+LATE = 3
+NEVER_LATE_BEFORE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,10 @@ class SpokeVerdict:
     applications_good: int
     applications_total: int
     """Applications that exist for the spoke, plus those that should and don't."""
+    registration: Registration | None = None
+    """How Argo CD stands to the spoke; None where it has no cluster Secret, or that could not be read."""
+    reconciled: datetime | None = None
+    """When Argo CD last compared any of its Applications with their commit."""
 
     @property
     def stores_ready(self) -> int:
@@ -48,7 +57,8 @@ class SpokeVerdict:
     def good(self) -> bool:
         """Every Application there, Synced and Healthy; and, where it is asked, reachable with all it reports Ready."""
         applications = self.applications_good == self.applications_total
-        return applications and (not self.facts.asked or self._serves)
+        locked_out = self.registration is not None and bool(self.registration.trouble)
+        return applications and not locked_out and (not self.facts.asked or self._serves)
 
     @property
     def _serves(self) -> bool:
@@ -106,8 +116,11 @@ class Verdict:
         }
 
 
-def judge(expected: Expected, hub: Hub, spokes: Mapping[str, Spoke]) -> Verdict:
+def judge(
+    expected: Expected, hub: Hub, spokes: Mapping[str, Spoke], now: datetime | None = None
+) -> Verdict:
     """The verdict over `hub` and `spokes`, which has the facts of every expected spoke by its name."""
+    now = now or datetime.now(UTC)
     ours = {spoke.name for spoke in expected.spokes}
     set_names = {entry.name for entry in expected.sets}
     counted = tuple(
@@ -122,18 +135,20 @@ def judge(expected: Expected, hub: Hub, spokes: Mapping[str, Spoke]) -> Verdict:
         facts = spokes[entry.name]
         own = [application for application in counted if application.spoke == entry.name]
         lacking = missing.get(entry.name, ())
-        rows.append(
-            SpokeVerdict(
-                facts=facts,
-                expected=entry,
-                stores_total=len(expected.stores),
-                applications_good=sum(application.good for application in own),
-                applications_total=len(own) + len(lacking),
-            )
+        row = SpokeVerdict(
+            facts=facts,
+            expected=entry,
+            stores_total=len(expected.stores),
+            applications_good=sum(application.good for application in own),
+            applications_total=len(own) + len(lacking),
+            registration=(hub.registrations or {}).get(entry.name),
+            reconciled=max((one.reconciled for one in own if one.reconciled), default=None),
         )
+        rows.append(row)
         if entry.quarantine:
             continue
         findings += _spoke_findings(facts)
+        findings += _by_argocd(row, hub, now)
         if hub.reachable and hub.application_sets is not None:
             findings += [Finding(entry.name, message) for message in lacking]
     left_alone = {spoke.name for spoke in expected.spokes if spoke.quarantine}
@@ -192,6 +207,44 @@ def _spoke_findings(spoke: Spoke) -> list[Finding]:
     if not spoke.reachable or spoke.error:
         return [Finding(spoke.name, spoke.error or "not reachable")]
     return _not_ready(spoke.name, spoke.stores, spoke.secrets)
+
+
+def _by_argocd(row: SpokeVerdict, hub: Hub, now: datetime) -> list[Finding]:
+    """What keeps Argo CD from the spoke, or from knowing how it is now."""
+    where = row.facts.name
+    if hub.registrations is None or hub.error:
+        return []
+    if not row.registration:
+        return [Finding(where, "Argo CD has no cluster Secret for it")]
+    if trouble := row.registration.trouble:
+        return [Finding(where, f"it refuses Argo CD's credential: {trouble}; see docs/rotate.md")]
+    changed, reconciled = row.registration.changed, row.reconciled
+    if not reconciled:
+        return []  # Whatever is Synced has been compared; the rest is told by its Application.
+    # Where the credential has been tried, Argo CD has a good one; of the others its next comparison will tell.
+    if not row.registration.tried and changed and reconciled < changed:
+        return [
+            Finding(
+                where,
+                f"Argo CD has compared nothing there since its cluster Secret changed at {clock(changed)}; "
+                "`argocd app get --refresh` has it do so at once",
+            )
+        ]
+    limit = max(NEVER_LATE_BEFORE, LATE * timedelta(seconds=hub.reconciles_within))
+    if hub.reconciles_within and now - reconciled > limit:
+        return [
+            Finding(
+                where,
+                f"Argo CD last compared it with its commit at {clock(reconciled)}, and does so every "
+                f"{hub.reconciles_within:.0f} s; look at its application controller",
+            )
+        ]
+    return []
+
+
+def clock(moment: datetime) -> str:
+    """A point in time as Kubernetes writes it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _not_ready(

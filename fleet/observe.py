@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
+from fleet import registrations
 from fleet.expected import credentials, hub_stores
 from fleet.facts import Application, Hub, Readiness, Spoke
 from live.cluster_api import ClusterAPI, NotFound, Unreachable
@@ -73,7 +75,18 @@ class Observer:
             stores, made = self._credentials(namespace)
         except Unreachable as failure:
             return Hub(context, True, version, str(failure), applications, sets)
-        return Hub(context, True, version, "", applications, sets, stores, made)
+        return Hub(
+            context,
+            True,
+            version,
+            "",
+            applications,
+            sets,
+            stores,
+            made,
+            registrations.ask(self._hub, self._fleet),
+            registrations.reconciles_within(self._hub, namespace),
+        )
 
     def _credentials(self, namespace: str) -> tuple[tuple[Readiness, ...], tuple[Readiness, ...]]:
         """The hub's stores and the ExternalSecrets that make cluster Secrets: none where no credential is in Vault."""
@@ -143,10 +156,19 @@ def application_of(item: Object, destinations: Mapping[str, str]) -> Application
         sync=sync.get("status") or "Unknown",
         health=health.get("status") or "Unknown",
         revision=next((str(revision) for revision in revisions if revision), ""),
+        reconciled=moment(status.get("reconciledAt")),
     )
     if application.good:
         return application
     return Application(**{**vars(application), "message": _trouble(status)})
+
+
+def moment(text: object) -> datetime | None:
+    """A point in time as Kubernetes writes it; None for anything else."""
+    try:
+        return datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
 
 
 def _trouble(status: Object) -> str:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fleet.facts import Application, Readiness
-from fleet.handover import SpokeVerdict, Verdict
+from fleet.handover import SpokeVerdict, Verdict, clock
 from fleet.options import counted
 
 PIPE_WIDTH = 500
@@ -111,7 +111,7 @@ def as_json(verdict: Verdict, stack: str, now: datetime | None = None) -> str:
     document: dict[str, Any] = {
         "schema": JSON_SCHEMA,
         "stack": stack,
-        "checkedAt": (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "checkedAt": clock(now or datetime.now(UTC)),
         "good": verdict.good,
         "hub": {
             "context": hub.context,
@@ -135,6 +135,7 @@ def as_json(verdict: Verdict, stack: str, now: datetime | None = None) -> str:
                 "reachable": row.facts.reachable,
                 "version": row.facts.version,
                 "error": row.facts.error,
+                "argocd": _argocd(row, verdict),
                 "store": _one_store(row),
                 "stores": _readiness(row.facts.stores),
                 "secrets": _readiness(row.facts.secrets),
@@ -152,6 +153,7 @@ def as_json(verdict: Verdict, stack: str, now: datetime | None = None) -> str:
                 "health": entry.health,
                 "revision": entry.revision,
                 "message": entry.message,
+                "reconciledAt": _moment(entry.reconciled),
             }
             for entry in verdict.applications
         ],
@@ -162,6 +164,21 @@ def as_json(verdict: Verdict, stack: str, now: datetime | None = None) -> str:
 
 def _readiness(found: Sequence[Readiness]) -> list[dict[str, Any]]:
     return [{"name": one.name, "ready": one.ready, "message": one.message} for one in found]
+
+
+def _argocd(row: SpokeVerdict, verdict: Verdict) -> dict[str, Any]:
+    found = row.registration
+    return {
+        "registered": None if verdict.hub.registrations is None else found is not None,
+        "tried": bool(found and found.tried),
+        "error": found.trouble if found else "",
+        "changedAt": _moment(found.changed) if found else None,
+        "reconciledAt": _moment(row.reconciled),
+    }
+
+
+def _moment(found: datetime | None) -> str | None:
+    return clock(found) if found else None
 
 
 def _one_store(row: SpokeVerdict) -> dict[str, Any]:
@@ -189,13 +206,16 @@ def _hub_line(verdict: Verdict) -> Text:
 
 
 def _spoke_table(verdict: Verdict, out: Console) -> Table:
-    made = table(out, "Spoke", "Environment", "Reachable", "Store", "Secrets", "Applications")
+    made = table(
+        out, "Spoke", "Environment", "Reachable", "Argo CD", "Store", "Secrets", "Applications"
+    )
     for row in verdict.spokes:
         known = row.facts.reachable
         made.add_row(
             row.facts.name,
             row.expected.environment,
             _reachable(row),
+            _registered(row, verdict),
             _stores(row) if known else Text("?"),
             _share(row.secrets_ready, len(row.facts.secrets)) if known else Text("?"),
             _share(row.applications_good, row.applications_total),
@@ -209,6 +229,14 @@ def _reachable(row: SpokeVerdict) -> Text:
     if row.expected.quarantine:
         shown.append(f", quarantined: {row.expected.quarantine}", style="yellow")
     return shown
+
+
+def _registered(row: SpokeVerdict, verdict: Verdict) -> Text:
+    """What the spoke says to Argo CD's credential."""
+    found = row.registration
+    if not found:
+        return Text("?") if verdict.hub.registrations is None else _mark(False, "", "unknown to it")
+    return _mark(not found.trouble, "let in", "REFUSED") if found.tried else Text("not tried")
 
 
 def _stores(row: SpokeVerdict) -> Text:

@@ -54,6 +54,10 @@ class NotFound(Unreachable):
     """The API server answered that there is no such thing, or no such kind of thing."""
 
 
+class Refused(Unreachable):
+    """The API server knows no such caller (401), or doesn't let it do that (403)."""
+
+
 class ClusterAPI:
     """One cluster, by its kubeconfig context. Keeps its connection, so poll with one instance."""
 
@@ -87,7 +91,7 @@ class ClusterAPI:
         return _parsed(path, self._ask("GET", path))
 
     def post(self, path: str, document: dict[str, Any]) -> Any:
-        """What the server makes of `document`. Raises Unreachable, NotFound for a 404."""
+        """What the server makes of `document`. Raises Unreachable, NotFound for a 404, Refused for a 401 or 403."""
         return _parsed(path, self._ask("POST", path, document))
 
     def apply(
@@ -160,7 +164,8 @@ class ClusterAPI:
         if answer.status == 404:
             raise NotFound(f"{place}: not found")
         if answer.status >= 400:
-            raise Unreachable(f"{place}: {answer.status} {_status_message(said)}".rstrip())
+            kind = Refused if answer.status in (401, 403) else Unreachable
+            raise kind(f"{place}: {answer.status} {_status_message(said)}".rstrip())
         return said
 
     def _connect(self) -> ApiClient:

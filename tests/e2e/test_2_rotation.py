@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from typing import Any
 
@@ -21,7 +22,13 @@ def test_a_new_token_for_argocd(lab: FleetLab) -> None:
 
     lab.kubectl(SPOKE, "-n", "kube-system", "delete", "serviceaccount", "argocd-manager")
     wait_until("the old token is refused", lambda: _status(lab, old) == 401, timeout=30)
-    refresh = (
+    seen = lab.run("fleet", "status", "--json", "--stack", "lab", check=False)
+    assert seen.code == 1, seen.output
+    spokes = {one["name"]: one for one in json.loads(seen.output)["spokes"]}
+    assert " 401 " in spokes[SPOKE]["argocd"]["error"], "while all else is still Synced and Healthy"
+    assert [name for name, one in spokes.items() if one["argocd"]["error"]] == [SPOKE]
+    assert all(one["argocd"]["tried"] for one in spokes.values())
+    refresh = [
         "pulumi",
         "refresh",
         "--stack",
@@ -29,7 +36,7 @@ def test_a_new_token_for_argocd(lab: FleetLab) -> None:
         "--yes",
         "--skip-preview",
         "--non-interactive",
-    )
+    ]
     lab.end_credential(SPOKE)
     refused = lab.run(*refresh, check=False)
     assert refused.code != 0, "the credential in the state has ended"
@@ -46,6 +53,7 @@ def test_a_new_token_for_argocd(lab: FleetLab) -> None:
         f"cluster_name={SPOKE}", "argocd.argoproj.io/refresh=hard",
     )  # fmt: skip
     all_fine(lab, 12)
+    lab.run("fleet", "status", "--wait", "--stack", "lab", "--timeout", "60")
     lab.nothing_to_change()
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from fleet.expected import Expected, ExpectedSet, ExpectedSpoke, expected_of
-from fleet.facts import Application, Hub, Readiness, Spoke
+from fleet.facts import Application, Hub, Readiness, Registration, Spoke
 from fleet.handover import Verdict, judge
 from stacks.model.fleet import Fleet
 
@@ -173,6 +174,67 @@ def test_a_spoke_that_this_machine_does_not_talk_to_is_judged_by_its_application
     judged = verdict(with_application(2, health="Degraded"), staging=remote)
     assert problems(judged) == ["staging-payment-service: on staging: Synced, Degraded"]
     assert not judged.spokes[1].good
+
+
+NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
+LET_IN = Registration(changed=NOW - timedelta(minutes=1), tried=True)
+
+
+def by_argocd(registration: Registration | None, ago: float, within: float = 180) -> list[str]:
+    """The problems where staging is registered like this, and was compared so many seconds ago."""
+    applications = tuple(
+        replace(one, reconciled=NOW - timedelta(seconds=ago if one.spoke == "staging" else 1))
+        for one in APPLICATIONS
+    )
+    registrations = {"prod-1": LET_IN} | ({"staging": registration} if registration else {})
+    hub = replace(
+        HUB, applications=applications, registrations=registrations, reconciles_within=within
+    )
+    return problems(judge(EXPECTED, hub, SPOKES, NOW))
+
+
+def test_argo_cd_is_let_in_and_compares() -> None:
+    assert by_argocd(LET_IN, ago=100) == []
+
+
+def test_a_spoke_that_refuses_argo_cd_is_not_good_though_all_else_looks_so() -> None:
+    refused = replace(LET_IN, trouble="/apis: 401 Unauthorized")
+    assert by_argocd(refused, ago=1) == [
+        "staging: it refuses Argo CD's credential: /apis: 401 Unauthorized; see docs/rotate.md"
+    ]
+    hub = replace(HUB, registrations={"prod-1": LET_IN, "staging": refused})
+    assert [row.good for row in verdict(hub).spokes] == [True, False]
+
+
+def test_a_spoke_that_argo_cd_does_not_know() -> None:
+    assert by_argocd(None, ago=1) == ["staging: Argo CD has no cluster Secret for it"]
+
+
+def test_cluster_secrets_that_may_not_be_read_are_no_problem() -> None:
+    assert verdict(replace(HUB, registrations=None)).good
+
+
+def test_a_credential_that_could_not_be_tried_counts_once_argo_cd_has_compared_since() -> None:
+    untried = replace(LET_IN, tried=False)
+    assert by_argocd(untried, ago=30) == []
+    (problem,) = by_argocd(untried, ago=90)
+    assert "compared nothing there since its cluster Secret changed at 2026-01-02T11:59:00Z" in (
+        problem
+    )
+
+
+def test_an_argo_cd_that_compares_no_more() -> None:
+    (problem,) = by_argocd(LET_IN, ago=601)
+    assert problem.startswith(
+        "staging: Argo CD last compared it with its commit at 2026-01-02T11:4"
+    )
+    assert by_argocd(LET_IN, ago=601, within=0) == [], "it was told to do so only when asked"
+    assert by_argocd(LET_IN, ago=601, within=3600) == []
+
+
+def test_argo_cd_need_not_know_a_spoke_in_quarantine() -> None:
+    dead = Spoke("staging", reachable=False, error="connection refused")
+    assert verdict(replace(HUB, registrations={"prod-1": LET_IN}), QUARANTINED, staging=dead).good
 
 
 QUARANTINED = replace(

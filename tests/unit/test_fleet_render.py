@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from fleet.expected import Expected, ExpectedSet, ExpectedSpoke
-from fleet.facts import Application, Hub, Readiness, Spoke
+from fleet.facts import Application, Hub, Readiness, Registration, Spoke
 from fleet.handover import Verdict, judge
 from fleet.render import PIPE_WIDTH, as_json, as_tables, counts_line
 from fleet.watch import watch
@@ -79,7 +79,7 @@ def row_of(spoke: Spoke, quarantine: str = "") -> str:
 def test_a_piped_row_is_one_line_to_grep() -> None:
     lines = rows(fleet_of(3))
     assert "Hub hub: reachable, v1, ApplicationSets 1/1" in lines
-    assert "prod-0 production yes Ready 1/1 1/1" in lines
+    assert "prod-0 production yes ? Ready 1/1 1/1" in lines
     assert "prod-0-platform prod-0 Synced Healthy 01234567" in lines
     assert lines[-1] == "All good: 3 spokes, 3 Applications Synced and Healthy."
 
@@ -107,16 +107,16 @@ def test_a_large_good_fleet_shows_no_applications() -> None:
 
 def test_an_unreachable_spoke_shows_no_stale_counts() -> None:
     spoke = Spoke("one", reachable=False, error="connection refused")
-    assert row_of(spoke) == "one dev NO ? ? 0/0"
+    assert row_of(spoke) == "one dev NO ? ? ? 0/0"
 
 
 def test_a_spoke_that_is_not_asked() -> None:
-    assert row_of(Spoke("one", reachable=False, asked=False)) == "one dev not asked ? ? 0/0"
+    assert row_of(Spoke("one", reachable=False, asked=False)) == "one dev not asked ? ? ? 0/0"
 
 
 def test_a_spoke_in_quarantine_says_why() -> None:
     dead = Spoke("one", reachable=False, error="connection refused")
-    assert row_of(dead, "[disks] died") == "one dev NO, quarantined: [disks] died ? ? 0/0"
+    assert row_of(dead, "[disks] died") == "one dev NO, quarantined: [disks] died ? ? ? 0/0"
     judged = judge(of_one("disks died"), EMPTY_HUB, {"one": dead})
     assert printed(judged).splitlines()[-1] == (
         "All good: 1 spoke (1 in quarantine left aside), 0 Applications Synced and Healthy."
@@ -133,10 +133,30 @@ def test_several_stores_are_counted() -> None:
     spoke = Spoke("one", True, "v1", stores=stores)
     expected = replace(of_one(), stores=("vault-backend", "team-a"))
     judged = judge(expected, EMPTY_HUB, {"one": spoke})
-    assert "one dev yes 1/2 0/0 0/0" in rows(judged)
+    assert "one dev yes ? 1/2 0/0 0/0" in rows(judged)
     shown = json.loads(as_json(judged, "dev"))["spokes"][0]
     assert shown["store"] == {"ready": False, "message": "ClusterSecretStore team-a: denied"}
     assert [store["name"] for store in shown["stores"]] == ["vault-backend", "team-a"]
+
+
+@pytest.mark.parametrize(
+    ("registration", "shown"),
+    [
+        (Registration(tried=True), "let in"),
+        (Registration(tried=True, trouble="401 Unauthorized"), "REFUSED"),
+        (Registration(), "not tried"),
+        (None, "unknown to it"),
+    ],
+)
+def test_what_the_spoke_says_to_argo_cd(registration: Registration | None, shown: str) -> None:
+    found = {"one": registration} if registration else {}
+    judged = judge(of_one(), replace(EMPTY_HUB, registrations=found), {"one": Spoke("one", True)})
+    assert next(row for row in rows(judged) if row.startswith("one dev yes ")).startswith(
+        f"one dev yes {shown} "
+    )
+    told = json.loads(as_json(judged, "dev"))["spokes"][0]["argocd"]
+    assert told["registered"] is (registration is not None)
+    assert told["error"] == (registration.trouble if registration else "")
 
 
 def test_a_hub_alone() -> None:
@@ -182,6 +202,13 @@ def test_json() -> None:
         "reachable": True,
         "version": "v1",
         "error": "",
+        "argocd": {
+            "registered": None,
+            "tried": False,
+            "error": "",
+            "changedAt": None,
+            "reconciledAt": None,
+        },
         "store": {"ready": True, "message": ""},
         "stores": [{"name": "vault-backend", "ready": True, "message": ""}],
         "secrets": [{"name": "a/b", "ready": True, "message": ""}],
