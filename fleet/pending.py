@@ -140,7 +140,7 @@ def _step(
         return Step(
             pending,
             "ask",
-            "its ID does not follow from its inputs; see `pulumi refresh` for this one",
+            "its ID does not follow from its inputs; `pulumi refresh --run-program` asks what to do with it",
         )
     if live.exists is None and live.reason:
         return Step(pending, "ask", live.reason, identifier)

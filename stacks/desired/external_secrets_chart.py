@@ -11,7 +11,9 @@ from pathlib import Path
 
 from stacks.model.vault import ExternalSecrets
 
-_VERSION = re.compile(r"(?<![\d.])v?(\d+)\.(\d+)\.\d+")
+# Exactly one version: a range may give an older one.
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.\d+(?:[-+][\w.+-]+)?")
+_IN_NAME = re.compile(rf"[:-]{_VERSION.pattern}(?:\.tgz)?$")
 _OWN_VERSION = re.compile(r"^version:\s*[\"']?v?(\d+)\.(\d+)\.", re.MULTILINE)
 _TOKEN_SWITCH = "serviceAccountTokenCreate"  # noqa: S105 - the name of a value
 _TOKEN_SWITCH_SINCE = (2, 5)
@@ -30,13 +32,13 @@ class Chart:
 
 def known(settings: ExternalSecrets) -> Chart:
     """What a folder or an archive says itself; else what the version tells, where the stack file has one."""
-    path = Path(settings.chart or "")
-    if settings.chart and not settings.repo and path.exists():
-        try:
-            return _read(path, path.stat().st_mtime_ns)
-        except (OSError, EOFError, zlib.error, tarfile.TarError, UnicodeDecodeError):
-            return Chart()  # The plugin will say what is wrong with it.
-    found = _VERSION.search(settings.version or "") or _VERSION.search(path.name)
+    chart = settings.chart or ""
+    try:
+        if chart and not settings.repo and Path(chart).exists():
+            return _read(Path(chart), Path(chart).stat().st_mtime_ns)
+    except (OSError, EOFError, zlib.error, tarfile.TarError, UnicodeDecodeError):
+        return Chart()  # The plugin will say what is wrong with it.
+    found = _VERSION.fullmatch(settings.version or "") or _IN_NAME.search(chart)
     if not found:
         return Chart()
     version = (int(found[1]), int(found[2]))

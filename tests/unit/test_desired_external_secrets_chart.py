@@ -36,6 +36,8 @@ SWITCH = "rbac:\n  serviceAccountTokenCreate: true\n"
         # What nobody knows gets the rights that fit all.
         ({**REPO, "version": "2.x"}, MIDDLE),
         ({**REPO, "version": ">=2.5"}, MIDDLE),
+        *(({**REPO, "version": v}, MIDDLE) for v in ("<2.5.0", ">=2.5.0", "^2.5.0", "2.5.0 - 3")),
+        ({"chart": f"oci://charts.example.com/{'x' * 5000}"}, MIDDLE),
         (REPO, MIDDLE),
         ({"chart": "https://10.0.12.5/external-secrets.tgz"}, MIDDLE),
     ],
