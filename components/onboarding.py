@@ -79,6 +79,7 @@ class _Onboarding:
                 ca_pem=endpoint.ca_pem,
                 public_keys=spoke.jwt_public_keys,
                 provider=self.vault,
+                protect=self.args.fleet.protects(spoke),
             ),
         )
         before: list[pulumi.Resource] = [*self.after, in_vault]

@@ -13,6 +13,7 @@ import pulumi_kubernetes as kubernetes
 from components.management_hub import ManagementHub
 from components.rbac import rbac_resource
 from stacks.desired import argocd_manager, cluster_secret, contract
+from stacks.desired.objects import ServiceAccount
 from stacks.model.access import Endpoint
 from stacks.model.auth import VaultAuth
 from stacks.model.fleet import Fleet
@@ -35,7 +36,8 @@ class SpokeCluster(pulumi.ComponentResource):
 
     `opts.providers` holds the provider of the spoke where the identity is made. Its token is a ServiceAccount token
     Secret, which does not expire: docs/rotate.md says how to renew it. A credential in Vault is put into the cluster
-    Secret on the hub, by External Secrets. Does not make the cluster itself, and deletes no workload when it goes: see
+    Secret on the hub, by External Secrets. That Secret is protected where the spoke is: what it depends on stays with
+    it, in a `pulumi destroy` too. Does not make the cluster itself, and deletes no workload when it goes: see
     docs/remove-a-cluster.md.
     """
 
@@ -54,8 +56,9 @@ class SpokeCluster(pulumi.ComponentResource):
             credential: Mapping[str, Any] = {}
             bindings: Sequence[pulumi.Resource] = ()
             if args.spoke.has_identity:
-                account = self._account(name)
-                credential = {"token": self._token(name, account)}
+                who = argocd_manager.of(args.fleet, args.spoke)
+                account = self._account(name, who)
+                credential = {"token": self._token(name, who, account)}
                 bindings = self._rights(name, args, account)
             elif args.spoke.credential_from_context:
                 assert args.endpoint.access
@@ -86,7 +89,10 @@ class SpokeCluster(pulumi.ComponentResource):
             type="Opaque",
             string_data=cluster_secret.data(fleet, spoke, endpoint, secret_config),
             opts=pulumi.ResourceOptions(
-                parent=self, provider=args.hub.provider, depends_on=[*bindings]
+                parent=self,
+                provider=args.hub.provider,
+                depends_on=[*bindings],
+                protect=fleet.protects(spoke),
             ),
         )
 
@@ -106,14 +112,18 @@ class SpokeCluster(pulumi.ComponentResource):
                 },
             },
             spec=cluster_secret.external_secret(args.fleet, args.stack, args.spoke, args.endpoint),
-            opts=pulumi.ResourceOptions(parent=self, provider=args.hub.provider),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                provider=args.hub.provider,
+                protect=args.fleet.protects(args.spoke),
+            ),
         )
 
-    def _account(self, name: str) -> kubernetes.core.v1.ServiceAccount:
+    def _account(self, name: str, who: ServiceAccount) -> kubernetes.core.v1.ServiceAccount:
         """Make `argocd-manager` on the spoke."""
         return kubernetes.core.v1.ServiceAccount(
             f"{name}-argocd-manager",
-            metadata=argocd_manager.account()["metadata"],
+            metadata=argocd_manager.account(who)["metadata"],
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -140,9 +150,11 @@ class SpokeCluster(pulumi.ComponentResource):
             )
         return bindings
 
-    def _token(self, name: str, account: kubernetes.core.v1.ServiceAccount) -> pulumi.Output[str]:
+    def _token(
+        self, name: str, who: ServiceAccount, account: kubernetes.core.v1.ServiceAccount
+    ) -> pulumi.Output[str]:
         """Have a token made for `account`; secret."""
-        wanted = argocd_manager.token()
+        wanted = argocd_manager.token(who)
         metadata: Any = {
             **wanted["metadata"],
             "annotations": {argocd_manager.ACCOUNT_ANNOTATION: account.metadata["name"]},

@@ -21,7 +21,7 @@ class VaultIdentityArgs:
 
     `server` is the address of the cluster's API server as the hub reaches it, `local_server` as this machine does;
     `ca_pem` is its CA, empty where public CAs vouch for it. `public_keys` are PEM files of the keys that sign its
-    tokens; without any, Vault asks the issuer.
+    tokens; without any, Vault asks the issuer. With `protect` Pulumi refuses to delete any of it.
     """
 
     fleet: Fleet
@@ -31,6 +31,7 @@ class VaultIdentityArgs:
     ca_pem: str
     public_keys: Sequence[str]
     provider: pulumi_vault.Provider
+    protect: bool = False
 
     @property
     def ca(self) -> str | None:
@@ -53,6 +54,7 @@ class VaultIdentity(pulumi.ComponentResource):
         self._in_vault = pulumi.ResourceOptions(
             parent=self,
             provider=args.provider,
+            protect=args.protect,
             # What it was a part of before External Secrets on the cluster became a component of its own.
             aliases=[pulumi.Alias(parent=pulumi.create_urn(name, "fleet:index:SecretStore"))],
         )

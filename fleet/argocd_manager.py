@@ -33,10 +33,11 @@ class Object:
     document: KubernetesObject
 
 
-def account() -> Object:
+def account(fleet: Fleet, spoke: Spoke) -> Object:
     """The ServiceAccount."""
-    path = f"/api/v1/namespaces/{argocd_manager.NAMESPACE}/serviceaccounts"
-    return _placed(f"{path}/{argocd_manager.ACCOUNT}", argocd_manager.account(LABELS))
+    who = argocd_manager.of(fleet, spoke)
+    path = f"/api/v1/namespaces/{who.namespace}/serviceaccounts/{who.name}"
+    return _placed(path, argocd_manager.account(who, LABELS))
 
 
 def roles(fleet: Fleet, spoke: Spoke) -> list[Object]:

@@ -63,10 +63,10 @@ def credential(
 ) -> None:
     """Give Argo CD a new credential for a spoke with `auth: {kind: vault}`, or rotate the one it has.
 
-    It makes the ServiceAccount kube-system/argocd-manager on the spoke with the rights that the stack file gives it,
-    asks the API server for a token with an end, and writes that to Vault as `bearerToken`, with `expires` beside it.
-    External Secrets on the hub puts it into the cluster Secret at its next refresh (`auth.refreshInterval`). The
-    token is never shown, and Pulumi never sees it.
+    It makes the ServiceAccount argocd-manager on the spoke, in kube-system or `rbac.accountNamespace`, with the rights
+    that the stack file gives it, asks the API server for a token with an end, and writes that to Vault as
+    `bearerToken`, with `expires` beside it. External Secrets on the hub puts it into the cluster Secret at its next
+    refresh (`auth.refreshInterval`). The token is never shown, and Pulumi never sees it.
 
     Where in Vault: `auth.path`, in the mount and namespace of the ClusterSecretStore `auth.store` on the hub, or of
     this stack's own `hub.secretStore` before its first `pulumi up`.
@@ -158,7 +158,7 @@ def _renew(wanted: Wanted, kubeconfig: Kubeconfig, vault_token: str, say: Say) -
     if wanted.dry_run:
         say("Nothing was changed: the spoke and Vault would take it.")
     else:
-        token = token_request.request(on_spoke, wanted.asked)
+        token = token_request.request(on_spoke, wanted.fleet, wanted.spoke, wanted.asked)
         try:
             writer.write({"bearerToken": token.value, "expires": token.expires.isoformat()})
         except VaultError as error:

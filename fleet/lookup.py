@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from fleet.pending import Live, Pending, State, identity
+from fleet.pending import Live, Pending, State, identity, moment
 from live.cluster_api import ClusterAPI, NotFound, Unreachable
+from stacks.desired.contract import STACK_LABEL
 
 FIELD_MANAGER = "pulumi-kubernetes"
 """How the names begin under which the Kubernetes plugin applies objects."""
@@ -52,11 +53,21 @@ def _ask(api: ClusterAPI, pending: Pending) -> Live:
         if entry is None:
             return Live(False)
         inside = f"/namespaces/{namespace or 'default'}" if entry.get("namespaced") else ""
-        return Live(True, pulumi_manager(api.json(f"{base}{inside}/{entry['name']}/{name}")))
+        return _seen(api.json(f"{base}{inside}/{entry['name']}/{name}"))
     except NotFound:
         return Live(False)
     except Unreachable as error:
         return Live(None, reason=f"{pending.provider}: {error}; run this again when it answers")
+
+
+def _seen(item: dict[str, Any]) -> Live:
+    metadata = item.get("metadata") or {}
+    return Live(
+        True,
+        pulumi_manager(item),
+        owner=(metadata.get("labels") or {}).get(STACK_LABEL, ""),
+        created=moment(metadata.get("creationTimestamp")),
+    )
 
 
 def pulumi_manager(item: dict[str, Any]) -> str:

@@ -13,10 +13,15 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from stacks.desired.contract import STACK_LABEL
+
+_CLOCKS = timedelta(minutes=1)
+"""How far the clocks of this machine and of an API server may be apart; that one tells whole seconds."""
 State = dict[str, Any]
-Verb = Literal["adopt", "forget", "refresh", "keep"]
+Verb = Literal["adopt", "forget", "refresh", "ask"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,9 @@ class Live:
     field_manager: str = ""
     """Under which name Pulumi applied it, to go on under the same and meet no conflict; empty: it never did."""
     reason: str = ""
+    owner: str = ""
+    """The stack that its label names."""
+    created: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ class Step:
     reason: str
     id: str = ""
     field_manager: str = ""
+    foreign: bool = False
+    """Whether the object is there and somebody else's."""
 
 
 def pending_of(state: State) -> list[Pending]:
@@ -95,20 +105,29 @@ def identity(pending: Pending) -> str | None:
     return None
 
 
-def plan(state: State, live: Mapping[str, Live]) -> list[Step]:
-    """What to do about every pending operation. `live` maps URNs to what the clusters said, where they were asked."""
+def plan(state: State, live: Mapping[str, Live], began: datetime | None = None) -> list[Step]:
+    """What to do about every pending operation.
+
+    `live` maps URNs to what the clusters said, where they were asked; `began` is when the killed run did, if known.
+    """
     known = {resource["urn"]: resource for resource in state["deployment"].get("resources") or ()}
     raw = {
         entry["resource"]["urn"]: entry["resource"]
         for entry in state["deployment"].get("pending_operations") or ()
     }
     return [
-        _step(pending, raw[pending.urn], known, live.get(pending.urn, Live(None)))
+        _step(pending, raw[pending.urn], known, live.get(pending.urn, Live(None)), began)
         for pending in pending_of(state)
     ]
 
 
-def _step(pending: Pending, raw: State, known: Mapping[str, State], live: Live) -> Step:
+def _step(
+    pending: Pending,
+    raw: State,
+    known: Mapping[str, State],
+    live: Live,
+    began: datetime | None,
+) -> Step:
     if pending.operation != "creating":
         return Step(pending, "refresh", f"was {pending.operation}; a refresh reads how it ended")
     if not pending.custom or pending.type.startswith("pulumi:"):
@@ -120,21 +139,61 @@ def _step(pending: Pending, raw: State, known: Mapping[str, State], live: Live) 
     if identifier is None:
         return Step(
             pending,
-            "keep",
-            "its ID does not follow from its inputs; see `pulumi refresh` for this one",
+            "ask",
+            "its ID does not follow from its inputs; `pulumi refresh --run-program` asks what to do with it",
         )
     if live.exists is None and live.reason:
-        return Step(pending, "keep", live.reason, identifier)
+        return Step(pending, "ask", live.reason, identifier)
     if live.exists is False:
         return Step(pending, "forget", "was not created", identifier)
-    if live.exists and not live.field_manager:
-        return Step(pending, "forget", "exists, but Pulumi did not make it", identifier)
+    earliest = _earliest(raw, known, began)
+    if live.exists and (why := _stranger(pending, live, earliest)):
+        return Step(pending, "forget", f"exists, but {why}", identifier, foreign=True)
     if lacking := [urn for urn in _references(raw) if urn not in known]:
         return Step(
-            pending, "keep", f"refers to {lacking[0]}, which is not in the state", identifier
+            pending, "ask", f"refers to {lacking[0]}, which is not in the state", identifier
         )
-    reason = "was created" if live.exists else "if it was created; else the refresh drops it"
+    if not live.exists:
+        reason = "if it was created; else the refresh drops it"
+    elif earliest and live.created:
+        reason = "was created"
+    else:
+        reason = "exists; whether by the killed run is not known"
     return Step(pending, "adopt", reason, identifier, live.field_manager)
+
+
+def _stranger(pending: Pending, live: Live, earliest: datetime | None) -> str:
+    """How it shows that somebody else made the object; empty where nothing speaks against the killed run."""
+    if not live.field_manager:
+        return "Pulumi did not make it"
+    if live.owner != _owner(pending.inputs):
+        return f'it belongs to stack "{live.owner}"' if live.owner else "it belongs to no stack"
+    if earliest and live.created and live.created < earliest - _CLOCKS:
+        return f"since {live.created:%Y-%m-%d %H:%M} UTC, before the killed run could make it"
+    return ""
+
+
+def _owner(inputs: Mapping[str, Any]) -> str:
+    metadata = inputs.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    return _plain(labels.get(STACK_LABEL)) if isinstance(labels, Mapping) else ""
+
+
+def _earliest(
+    resource: State, known: Mapping[str, State], began: datetime | None
+) -> datetime | None:
+    """Before when it can't have been made: the run had begun, and what it depends on was in the state."""
+    times = [known[urn].get("created") for urn in _references(resource) if urn in known]
+    return max([*filter(None, (began, *map(moment, times)))], default=None)
+
+
+def moment(text: object) -> datetime | None:
+    """A time as Go or Kubernetes writes it, None for anything else."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else None
 
 
 def mend(state: State, steps: list[Step]) -> State:
@@ -143,13 +202,10 @@ def mend(state: State, steps: list[Step]) -> State:
     deployment = mended["deployment"]
     resources: list[State] = deployment.setdefault("resources", [])
     by_urn = {(step.pending.urn, step.pending.operation): step for step in steps}
-    kept = []
     for entry in deployment.get("pending_operations") or ():
         resource = entry["resource"]
         step = by_urn[resource["urn"], entry["type"]]
-        if step.verb in ("keep", "refresh"):
-            kept.append(entry)
-        elif step.verb == "adopt":
+        if step.verb == "adopt":
             replaced = [
                 r for r in resources if r["urn"] == resource["urn"] and r.get("pendingReplacement")
             ]
@@ -157,7 +213,8 @@ def mend(state: State, steps: list[Step]) -> State:
                 resources.remove(old)
             # At the end: an object's create starts only when all that it depends on is in the state.
             resources.append({**resource, "id": step.id, "outputs": _outputs(resource, step)})
-    deployment["pending_operations"] = kept
+    # Whatever was left here, `pulumi stack import` would drop.
+    deployment["pending_operations"] = []
     return mended
 
 

@@ -8,15 +8,22 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-# It would put objects that a refresh reads into another Vault namespace than their own.
-_NOT_FOR_REFRESH = "TERRAFORM_VAULT_NAMESPACE_IMPORT"
+from fleet.pending import moment
+
+_NOT_FOR_REFRESH = (
+    # It would put objects that a refresh reads into another Vault namespace than their own.
+    "TERRAFORM_VAULT_NAMESPACE_IMPORT",
+    # It would have a cluster's objects forgotten for a credential that has ended.
+    "PULUMI_K8S_DELETE_UNREACHABLE",
+)
 
 
 class PulumiError(Exception):
@@ -30,6 +37,8 @@ class Lock:
     user: str
     host: str
     pid: int
+    since: datetime | None = None
+    """When the run took it, which is at its start."""
 
     @property
     def ours(self) -> bool:
@@ -84,9 +93,14 @@ class PulumiStack:
         """Take the stack's locks away. Raises PulumiError."""
         self._run("cancel", "--yes")
 
-    def refresh(self, targets: list[str]) -> int:
-        """`pulumi refresh` of these URNs, its output going straight to the user; the exit code."""
-        chosen = [word for urn in targets for word in ("--target", urn)]
+    def refresh(self, targets: Sequence[str] = ()) -> int:
+        """`pulumi refresh` of these URNs, its output going straight to the user; the exit code.
+
+        By the credentials that the state has of the clusters, and may have ended. Without targets all is refreshed, by
+        those of today: for that the program must run, and it can't for some of its objects alone (3.259: `unknown
+        resource`, of a component that the plugin makes).
+        """
+        chosen = [word for urn in targets for word in ("--target", urn)] or ["--run-program"]
         command = [
             self._pulumi,
             "refresh",
@@ -158,7 +172,7 @@ def _environment() -> Iterator[dict[str, str]]:
 
     Only this user may look into it, and it goes with the run, however that ended.
     """
-    kept = {key: value for key, value in os.environ.items() if key != _NOT_FOR_REFRESH}
+    kept = {key: value for key, value in os.environ.items() if key not in _NOT_FOR_REFRESH}
     # An orphan of the run could still write while it is removed; that is no reason to fail.
     with tempfile.TemporaryDirectory(prefix="fleet-pulumi-", ignore_cleanup_errors=True) as folder:
         yield {**kept, "PULUMI_SKIP_UPDATE_CHECK": "true", "TMPDIR": folder}
@@ -185,4 +199,5 @@ def _lock(path: Path) -> Lock:
         str(content.get("username", "?")),
         str(content.get("hostname", "?")),
         int(content.get("pid", 0)),
+        moment(content.get("timestamp")),
     )

@@ -22,11 +22,12 @@ from stacks.model.errors import StackError
 if TYPE_CHECKING:
     from live.cluster_api import ClusterAPI
 
+OTHERS = "docs/recover.md#what-somebody-else-made"
 _SAID = {
     "adopt": "take into the state",
     "forget": "forget",
     "refresh": "refresh",
-    "keep": "LEAVE PENDING",
+    "ask": "CAN'T TELL",
 }
 
 
@@ -34,6 +35,13 @@ def recover(
     stack: StackOption = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be done.")
+    ] = False,
+    forget_unasked: Annotated[
+        bool,
+        typer.Option(
+            "--forget-unasked",
+            help="Forget what nobody can be asked about: its cluster is gone for good.",
+        ),
     ] = False,
     yes: YesOption = False,
 ) -> None:
@@ -45,13 +53,15 @@ def recover(
       takes the lock away, when its process on this machine is dead;
       takes each object that was being created into the state, if it exists: its ID follows from its inputs
       (Kubernetes: [namespace/]name; Vault: name, path or auth/<mount>/role/<role>);
+      leaves alone what another stack or tool made, or was there before the killed run;
       forgets those that don't exist, and refreshes those that were being updated or deleted.
+    Where something can't be asked, it changes nothing, unless --forget-unasked.
     It shows what it will do and asks. Nothing else outside Pulumi's state is changed. Then run `pulumi up` again.
 
     `pulumi refresh --import-pending-creates` looks made for this, but (3.259) it drops the operations and
     orphans the objects; so the state is exported, mended, imported again and then refreshed.
 
-    Exit codes: 0 recovered, or nothing to do; 1 something stayed pending or running, failed, or was declined;
+    Exit codes: 0 recovered, or nothing to do; 1 something could not be asked, ran on, failed, or was declined;
     2 bad input, or another run of Pulumi is alive.
 
     Examples:
@@ -62,13 +72,19 @@ def recover(
     """
     try:
         raise typer.Exit(
-            _recover(PulumiStack(chosen_stack(stack)), console(), dry_run=dry_run, yes=yes)
+            _recover(
+                PulumiStack(chosen_stack(stack)),
+                console(),
+                dry_run=dry_run,
+                forget=forget_unasked,
+                yes=yes,
+            )
         )
     except PulumiError as error:
         fail(str(error), 1)
 
 
-def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, yes: bool) -> int:
+def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, forget: bool, yes: bool) -> int:
     from fleet.lookup import look_up
 
     state = pulumi.export()
@@ -86,10 +102,20 @@ def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, yes: bool) -> 
     if left and not dry_run:
         # Before the clusters are asked: what a plugin was making could appear after the answer.
         _end(out, left, yes=yes)
-    steps = plan(state, look_up(pending, _clusters(pulumi.name, out))) if pending else []
+    began = min((lock.since for lock in locks if lock.since), default=None)
+    clusters = _clusters(pulumi.name, out) if pending else None
+    found = look_up(pending, clusters or (lambda _: None)) if pending else {}
+    steps = plan(state, found, began)
     _show(out, pulumi.stack, steps)
     if dry_run or not (pending or locks):
         return 0
+    if not forget and (unasked := [step for step in steps if step.verb == "ask"]):
+        # All or nothing: Pulumi drops what is pending from each state that it is given.
+        fail(
+            f"the state was not changed: {_unasked(unasked)}. Run this again when that can be told, or with "
+            "--forget-unasked where it never will",
+            1,
+        )
     confirm(
         f"Mend the state of stack {pulumi.stack}?",
         yes=yes,
@@ -103,10 +129,16 @@ def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, yes: bool) -> 
     if pending:
         pulumi.replace(mend(state, steps))
     if targets and (code := pulumi.refresh(targets)):
-        fail(
-            f"pulumi refresh ended with {code}; mend what it names, then: pulumi refresh --stack {pulumi.stack}",
-            1,
-        )
+        # Perhaps the credentials in the state have ended. With those of today it must be all: see `refresh`.
+        if clusters:
+            out.print("Once more, by the credentials of today:")
+            code = pulumi.refresh()
+        if code:
+            fail(
+                f"pulumi refresh ended with {code}; mend what it names, then: "
+                f"pulumi refresh --run-program --stack {pulumi.stack}",
+                1,
+            )
     return _report(pulumi, out, steps)
 
 
@@ -118,15 +150,22 @@ def _report(pulumi: PulumiStack, out: Console, steps: list[Step]) -> int:
         pulumi.replace(corrected)
     have = {resource["urn"] for resource in state["deployment"].get("resources") or ()}
     adopted = [step for step in steps if step.verb == "adopt" and step.pending.urn in have]
-    left = pending_of(state)
-    if left:
-        names = ", ".join(entry.name for entry in left)
-        out.print(f"Taken into the state: {len(adopted)}. Still pending: {names}")
-        return 1
+    if unasked := [step for step in steps if step.verb == "ask"]:
+        out.print(f"Forgotten: {_unasked(unasked)}")
+    for step in steps:
+        if step.foreign:
+            out.print(
+                f"{step.pending.name} ({step.id}) was left alone: {step.reason}. See {OTHERS}",
+                highlight=False,
+            )
     out.print(
         f"Recovered: {len(adopted)} taken into the state. Next: pulumi up --stack {pulumi.stack}"
     )
     return 0
+
+
+def _unasked(steps: list[Step]) -> str:
+    return "; ".join(f"{step.pending.name} ({step.reason})" for step in steps)
 
 
 def _refuse_live(stack: str, locks: list[Lock]) -> None:
@@ -202,8 +241,8 @@ def _show(out: Console, stack: str, steps: list[Step]) -> None:
     out.print(rows)
 
 
-def _clusters(stack: str, out: Console) -> Callable[[str], ClusterAPI | None]:
-    """Finds a provider's cluster: providers are named after the spokes, and `hub`."""
+def _clusters(stack: str, out: Console) -> Callable[[str], ClusterAPI | None] | None:
+    """Finds a provider's cluster: providers are named after the spokes, and `hub`. None without a good stack file."""
     from live.cluster_api import ClusterAPI
 
     try:
@@ -213,7 +252,7 @@ def _clusters(stack: str, out: Console) -> Callable[[str], ClusterAPI | None]:
     except (StackError, KubeconfigError) as error:
         # The state can be mended without the stack file: the refresh asks through the state's own providers.
         out.print(f"The clusters can't be asked directly: {str(error).splitlines()[0]}")
-        return lambda _: None
+        return None
     apis = {
         name: ClusterAPI(kubeconfig, found.access.context)
         for name, found in reached.items()

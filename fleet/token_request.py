@@ -40,7 +40,8 @@ def planned(api: ClusterAPI, fleet: Fleet, spoke: Spoke) -> ManagerPlan:
     """What is to be applied on the spoke, and which roles of earlier runs go. Raises Unreachable."""
     wanted = roles(fleet, spoke)
     found = {path: list(api.items(path)) for path in listed()}
-    return ManagerPlan((account(), *wanted), tuple(leftovers(wanted, found)), _of_pulumi(api))
+    of_pulumi = _of_pulumi(api, argocd_manager.of(fleet, spoke).namespace)
+    return ManagerPlan((account(fleet, spoke), *wanted), tuple(leftovers(wanted, found)), of_pulumi)
 
 
 def make(api: ClusterAPI, plan: ManagerPlan, *, dry_run: bool = False) -> None:
@@ -53,9 +54,9 @@ def make(api: ClusterAPI, plan: ManagerPlan, *, dry_run: bool = False) -> None:
             api.delete(one.path, dry_run=dry_run)
 
 
-def request(api: ClusterAPI, lifetime: int) -> Token:
+def request(api: ClusterAPI, fleet: Fleet, spoke: Spoke, lifetime: int) -> Token:
     """A new token for `lifetime` seconds, or as long as the API server gives. Raises Unreachable."""
-    path = f"{account().path}/token"
+    path = f"{account(fleet, spoke).path}/token"
     answer = api.post(
         path,
         {
@@ -76,10 +77,10 @@ def request(api: ClusterAPI, lifetime: int) -> Token:
         raise Unreachable(f"{path}: the answer is no TokenRequest") from None
 
 
-def _of_pulumi(api: ClusterAPI) -> bool:
+def _of_pulumi(api: ClusterAPI, namespace: str) -> bool:
     # By its token Secret, which only Pulumi makes: an account that is nothing but a name has no field managers.
     try:
-        api.json(f"/api/v1/namespaces/{argocd_manager.NAMESPACE}/secrets/{argocd_manager.TOKEN}")
+        api.json(f"/api/v1/namespaces/{namespace}/secrets/{argocd_manager.TOKEN}")
     except NotFound:
         return False
     return True

@@ -5,6 +5,7 @@ Pure: the losses themselves are told by `live.losses`.
 
 from __future__ import annotations
 
+from live import protection
 from live.hub_state import HubState
 from live.losses import Loss, losses
 from stacks.model.errors import Problem
@@ -16,16 +17,19 @@ SHOWN = 5
 
 
 def problems(fleet: Fleet, stack: str, state: HubState) -> list[Problem]:
-    """A problem per loss, except for the spokes under `fleet:allowDeletion`."""
+    """A problem per loss, except for the spokes under `fleet:allowDeletion`; those that are protected too."""
+    held = protection.leaving(fleet, stack, state)
     return [
-        Problem(
-            loss.path,
-            f"{_told(loss, state)}. If that is what you want, write `fleet:allowDeletion: [{loss.spoke}]` for one "
-            f"`up`; see {GUIDE}",
-        )
+        Problem(loss.path, f"{_told(loss, state)}. {_way_out(loss.spoke, held)}; see {GUIDE}")
         for loss in losses(fleet, stack, state)
-        if loss.spoke not in fleet.allow_deletion
-    ]
+        if loss.spoke not in fleet.allow_deletion or loss.spoke in held
+    ] + list(protection.problems(fleet, stack, state))
+
+
+def _way_out(spoke: str, held: set[str]) -> str:
+    if spoke in held:
+        return f"If that is what you want: {protection.way_out(spoke)}"
+    return f"If that is what you want, write `fleet:allowDeletion: [{spoke}]` for one `up`"
 
 
 def notes(fleet: Fleet, stack: str, state: HubState) -> list[str]:
@@ -38,7 +42,8 @@ def notes(fleet: Fleet, stack: str, state: HubState) -> list[str]:
         for loss in found
         if loss.spoke in fleet.allow_deletion
     ] + [
-        f'fleet:allowDeletion: "{name}" would lose nothing; take it out, so that it allows nothing later'
+        protection.note(fleet, name)
+        or f'fleet:allowDeletion: "{name}" would lose nothing; take it out, so that it allows nothing later'
         # No guess at another name: whoever followed it would let a living spoke lose what it has.
         + ("" if name in known else "; no spoke has this name")
         for name in fleet.allow_deletion

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from live.cluster_api import ClusterAPI, NotFound
-from stacks.desired.contract import CLUSTER_SECRET_TYPE, STACK_LABEL
+from stacks.desired.contract import CLUSTER_SECRET_TYPE, PROTECTED_ANNOTATION, STACK_LABEL
 
 PULUMI_MANAGER = "pulumi-"
 """How the field managers begin under which Pulumi's Kubernetes plugin writes, by server-side apply or otherwise."""
@@ -33,12 +33,16 @@ class Owned:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveCluster(Owned):
-    """A cluster Secret, without its credential. `rendered` says that an ExternalSecret owns it."""
+    """A cluster Secret, without its credential.
+
+    `rendered` says that an ExternalSecret owns it, `protected` that Pulumi won't delete it.
+    """
 
     name: str
     server: str
     labels: Mapping[str, str]
     rendered: bool = False
+    protected: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +159,7 @@ def _cluster(item: Object) -> LiveCluster:
             owner.get("kind") == "ExternalSecret"
             for owner in item["metadata"].get("ownerReferences") or ()
         ),
+        protected=(item["metadata"].get("annotations") or {}).get(PROTECTED_ANNOTATION) == "true",
     )
 
 

@@ -31,8 +31,10 @@ def contract_of(fleet: Fleet, stack: str) -> list[Contract]:
                 {**spoke.labels, **labels},
                 {**spoke.annotations, **annotations},
                 frozenset(labels),
-                # Of no use to a spoke that has its stores from Pulumi, but never the stack file's to set.
-                frozenset((*annotations, contract.STORES_ANNOTATION)),
+                # Not on every spoke, but never the stack file's to set.
+                frozenset(
+                    (*annotations, contract.STORES_ANNOTATION, contract.PROTECTED_ANNOTATION)
+                ),
             )
         )
     return found

@@ -29,7 +29,6 @@ ACCOUNT = "argocd-manager"
 TOKEN = "argocd-manager-token"  # noqa: S105 - the name of a Secret
 ROLE = "argocd-manager-role"
 BINDING = "argocd-manager-role-binding"
-NAMESPACE = "kube-system"
 
 ACCOUNT_ANNOTATION = "kubernetes.io/service-account.name"
 """The annotation by which a token Secret says whose token it is."""
@@ -41,21 +40,29 @@ CLUSTER_ADMIN: list[RbacRule] = [
 ]
 
 
-def account(labels: Mapping[str, str] | None = None) -> KubernetesObject:
-    """The ServiceAccount."""
+def of(fleet: Fleet, spoke: Spoke) -> ServiceAccount:
+    """Who it is on `spoke`."""
+    return ServiceAccount(ACCOUNT, fleet.rbac_of(spoke).account_namespace)
+
+
+def account(who: ServiceAccount, labels: Mapping[str, str] | None = None) -> KubernetesObject:
+    """The ServiceAccount, in a namespace that is there."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": metadata(ACCOUNT, NAMESPACE, labels),
+        "metadata": metadata(who.name, who.namespace, labels),
     }
 
 
-def token() -> KubernetesObject:
+def token(who: ServiceAccount) -> KubernetesObject:
     """The Secret into which the API server writes a token of the ServiceAccount, one without an end."""
     return {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {**metadata(TOKEN, NAMESPACE), "annotations": {ACCOUNT_ANNOTATION: ACCOUNT}},
+        "metadata": {
+            **metadata(TOKEN, who.namespace),
+            "annotations": {ACCOUNT_ANNOTATION: who.name},
+        },
         "type": "kubernetes.io/service-account-token",
     }
 
@@ -65,7 +72,7 @@ def roles(
 ) -> list[tuple[KubernetesObject, KubernetesObject]]:
     """The role and its binding: for the whole cluster, or one pair in each of the namespaces it is limited to."""
     found = rules(fleet, spoke)
-    manager = ServiceAccount(ACCOUNT, NAMESPACE)
+    manager = of(fleet, spoke)
     return [
         (role(ROLE, found, namespace, labels), binding(BINDING, ROLE, manager, namespace, labels))
         for namespace in fleet.rbac_of(spoke).namespaces or [""]
@@ -145,6 +152,13 @@ _IN_CLUSTER = [
 _WEBHOOK_SECRET = "external-secrets-webhook"  # noqa: S105  # a name
 _WEBHOOKS = ("externalsecret-validate", "secretstore-validate")
 _CERT_CONTROLLER_ROLE = "external-secrets-cert-controller"
+_CHART_CONTROLLER = "external-secrets-controller"
+_CHART_ROLES = (
+    "external-secrets-view",
+    "external-secrets-edit",
+    "external-secrets-servicebindings",
+)
+_CHART_ELECTION = "external-secrets-leaderelection"
 
 
 def _delivery(fleet: Fleet, spoke: Spoke) -> list[RbacRule]:
@@ -152,16 +166,21 @@ def _delivery(fleet: Fleet, spoke: Spoke) -> list[RbacRule]:
 
     Server-side apply names the object in its address, so `escalate` and `bind` can be held to a few names.
     """
+    values = chart_values(fleet)
     bound = [external_secrets.ROLE]
     escalated = [external_secrets.ROLE, external_secrets.VIEW_ROLE, external_secrets.EDIT_ROLE]
+    own = [external_secrets.TOKEN_ROLE]
+    if values["rbac"]["create"]:
+        bound = [_CHART_CONTROLLER]
+        escalated = [_CHART_CONTROLLER, *_CHART_ROLES, external_secrets.EDIT_ROLE]
+        own.append(_CHART_ELECTION)
     found = [
         # Never to be deleted: every ExternalSecret would go with them.
         rule("apiextensions.k8s.io", ["customresourcedefinitions"], ["create", "update", "patch"]),
         rule(external_secrets.GROUP, ["*"], READ_WRITE),
         rule(external_secrets.GENERATORS, ["*"], READ_WRITE),
-        rule(RBAC, ["roles"], ["escalate", "bind"], external_secrets.TOKEN_ROLE),
+        rule(RBAC, ["roles"], ["escalate", "bind"], *own),
     ]
-    values = chart_values(fleet)
     if _made(values, "webhook"):
         found += [
             rule("", ["secrets"], READ_WRITE, _WEBHOOK_SECRET),

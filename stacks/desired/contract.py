@@ -18,6 +18,9 @@ DELIVERY_LABEL = "external_secrets_delivery"
 STORES_ANNOTATION = "external_secrets_stores"
 """The spoke's ClusterSecretStores, and External Secrets' rights there, as JSON: what Argo CD makes with the chart."""
 
+PROTECTED_ANNOTATION = "fleet_protected"
+"""That Pulumi's state has the spoke as protected: by it a preflight knows that deleting would be refused half-way."""
+
 
 def labels(fleet: Fleet, stack: str, spoke: Spoke) -> dict[str, str]:
     """The labels of a spoke's cluster Secret, sorted by name; the spoke's own never override Fleet's."""
@@ -54,6 +57,8 @@ def annotations(fleet: Fleet, spoke: Spoke) -> dict[str, str]:
     if isinstance(spoke.auth, EksAuth):
         ours["aws_cluster_name"] = spoke.auth.cluster_name
         ours["aws_region"] = spoke.region
+    if fleet.protects(spoke):
+        ours[PROTECTED_ANNOTATION] = "true"
     if fleet.delivery_of(spoke) == "argocd":
         made = external_secrets_rights.delivered(fleet, vault_identity.of_spoke(fleet, spoke))
         ours[STORES_ANNOTATION] = json.dumps(made, sort_keys=True, separators=(",", ":"))

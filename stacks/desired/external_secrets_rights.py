@@ -1,11 +1,16 @@
 """What External Secrets may do on a cluster, as Kubernetes objects. Pure: components or Argo CD make them.
 
-They stand in for those of the chart, which let it take a token of any ServiceAccount: see docs/adr/0014.
+They stand in for those of the chart, which let it take a token of any ServiceAccount; where the chart can be told not
+to, they add what it then lacks. See docs/adr/0014 and 0024.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from stacks.desired import vault_identity
+from stacks.desired.external_secrets_chart import known
 from stacks.desired.external_secrets_values import chart_values
 from stacks.desired.objects import (
     RBAC,
@@ -39,22 +44,28 @@ _WITH_ARGOCD = {
 def objects(fleet: Fleet, who: Identity, *, install: bool = True) -> list[KubernetesObject]:
     """The rights of External Secrets on the cluster that is `who` to Vault.
 
-    Its controller's own rights belong to an installation by chart (`install`) that does not make them itself. The right
-    to have tokens reviewed belongs to Kubernetes auth, whoever installed it.
+    Its controller's own rights belong to an installation by chart (`install`) as far as that does not make them.
+    The right to have tokens reviewed belongs to Kubernetes auth, whoever installed it.
     """
     settings = fleet.external_secrets
     assert settings
     account = ServiceAccount(who.account, who.account_namespace)
     found: list[KubernetesObject] = []
-    if install and settings.chart and not chart_values(fleet)["rbac"]["create"]:
-        found += [
-            role(ROLE, CONTROLLER_RULES),
-            binding(ROLE, ROLE, account),
-            role(TOKEN_ROLE, _own_rules(account.name), account.namespace),
-            binding(TOKEN_ROLE, TOKEN_ROLE, account, account.namespace),
-            _aggregated(VIEW_ROLE, _VIEW_RULES, "view", "edit", "admin"),
-            _aggregated(EDIT_ROLE, _EDIT_RULES, "edit", "admin"),
-        ]
+    if install and settings.chart:
+        rbac = chart_values(fleet)["rbac"]
+        if not rbac["create"]:
+            found += [
+                role(ROLE, controller_rules(fleet)),
+                binding(ROLE, ROLE, account),
+                *_own(account, [_own_tokens(account), *_ELECTION]),
+                _aggregated(VIEW_ROLE, _VIEW_RULES, "view", "edit", "admin"),
+                _aggregated(EDIT_ROLE, _EDIT_RULES, "edit", "admin"),
+            ]
+        elif known(settings).token_switch and not rbac["serviceAccountTokenCreate"]:
+            found += [
+                *_own(account, [_own_tokens(account)]),
+                _aggregated(EDIT_ROLE, _EDIT_RULES, "edit", "admin"),
+            ]
     if who.method == "kubernetes":
         # Vault keeps no reviewer's token: each token that logs in is reviewed with itself.
         found.append(binding(DELEGATOR_BINDING, "system:auth-delegator", account))
@@ -74,7 +85,7 @@ def delivered(fleet: Fleet, who: Identity) -> list[KubernetesObject]:
 
 
 # As the chart's, but for `serviceaccounts/token`, and with every kind of its own groups, so that a version may add one.
-CONTROLLER_RULES = [
+_CONTROLLER_RULES = [
     rule(GROUP, ["*"], [*READ, "update", "patch"]),
     rule(GROUP, ["externalsecrets", "pushsecrets"], ["create", "delete"]),
     rule(GENERATORS, ["*"], READ),
@@ -84,7 +95,29 @@ CONTROLLER_RULES = [
     rule("", ["events"], ["create", "patch"]),
     rule("events.k8s.io", ["events"], ["create", "patch"]),
 ]
-"""What its controller may do in the whole cluster."""
+
+
+def controller_rules(fleet: Fleet) -> list[RbacRule]:
+    """What its controller may do in the whole cluster."""
+    settings = fleet.external_secrets
+    assert settings
+    values, found = chart_values(fleet), [*_CONTROLLER_RULES]
+    if known(settings).marks_namespaces and values.get("processClusterExternalSecret") is not False:
+        found.append(rule("", ["namespaces"], ["update", "patch"]))
+    return [*found, *_targets(values.get("genericTargets"))]
+
+
+def _targets(given: Any) -> Iterator[RbacRule]:
+    """What the stack file's values let it write besides Secrets, as the chart reads them (1.0 and later)."""
+    if not isinstance(given, Mapping) or not given.get("enabled"):
+        return
+    yield rule("", ["configmaps"], ["create", "update", "delete", "patch"])
+    for one in given.get("resources") or ():
+        if isinstance(one, Mapping):
+            resources, verbs = (list(one.get(key) or ()) for key in ("resources", "verbs"))
+            yield rule(str(one.get("apiGroup", "")), resources, verbs)
+
+
 _VIEW_RULES = [rule(GROUP, ["*"], READ), rule(GENERATORS, ["*"], READ)]
 _EDIT_RULES = [
     rule(GROUP, ["externalsecrets", "secretstores", "pushsecrets"], WRITE),
@@ -93,13 +126,23 @@ _EDIT_RULES = [
 _LEASE = "external-secrets-controller"
 
 
-def _own_rules(account: str) -> list[RbacRule]:
-    """What it may do in its own namespace: take tokens of its own ServiceAccount, and elect a leader."""
+_ELECTION = [
+    rule("", ["configmaps"], ["get", "update", "patch"], _LEASE),
+    rule("", ["configmaps"], ["create"]),
+    rule("coordination.k8s.io", ["leases"], ["get", "create", "update", "patch"]),
+]
+
+
+def _own_tokens(account: ServiceAccount) -> RbacRule:
+    """To take tokens of its own ServiceAccount."""
+    return rule("", ["serviceaccounts/token"], ["create"], account.name)
+
+
+def _own(account: ServiceAccount, rules: list[RbacRule]) -> list[KubernetesObject]:
+    """What it may do in its own namespace."""
     return [
-        rule("", ["serviceaccounts/token"], ["create"], account),
-        rule("", ["configmaps"], ["get", "update", "patch"], _LEASE),
-        rule("", ["configmaps"], ["create"]),
-        rule("coordination.k8s.io", ["leases"], ["get", "create", "update", "patch"]),
+        role(TOKEN_ROLE, rules, account.namespace),
+        binding(TOKEN_ROLE, TOKEN_ROLE, account, account.namespace),
     ]
 
 

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stacks.desired.external_secrets_chart import known
 from stacks.model.fleet import Fleet
 
 KEEP = {"helm.sh/resource-policy": "keep"}
 """What Pulumi, Argo CD and Helm alike take for "never delete": CRDs outlive the stack, see docs/adr."""
+
+# Fleet gives it fewer rights than the chart does: see stacks/desired/external_secrets_rights.py.
+_FLEETS_RIGHTS = {"create": False}
+# Whoever may edit a namespace is not to edit ClusterSecretStores with it.
+_CHARTS_RIGHTS = {
+    "create": True,
+    "serviceAccountTokenCreate": False,
+    "aggregateToEdit": False,
+    "aggregateToAdmin": False,
+}
 
 
 def chart_values(fleet: Fleet) -> dict[str, Any]:
@@ -22,8 +33,7 @@ def chart_values(fleet: Fleet) -> dict[str, Any]:
     ours: dict[str, Any] = {
         "installCRDs": True,
         "crds": {"annotations": KEEP},
-        # Fleet gives it fewer rights than the chart does: see stacks/desired/external_secrets_rights.py.
-        "rbac": {"create": False},
+        "rbac": dict(_CHARTS_RIGHTS if known(settings).token_switch else _FLEETS_RIGHTS),
     }
     fixed: dict[str, Any] = {"serviceAccount": {"name": settings.service_account}}
     if settings.crds:

@@ -135,7 +135,7 @@ class Fleet(Section):
     )
     protected_environments: list[DnsLabel] = Field(
         default=["production"],
-        description="Environments in which no set may delete and no certificate goes unchecked.",
+        description="Environments in which no set may delete, `destroy` is refused and no certificate goes unchecked.",
     )
     hub: Hub = Field(description="The management cluster.")
     argocd: ArgoCD = Field(
@@ -172,7 +172,7 @@ class Fleet(Section):
     # Not only names that a spoke may have: a set may take a cluster that somebody else registered.
     allow_deletion: list[str] = Field(
         default_factory=list,
-        description="Spokes that may lose Applications in the next `up`: by leaving, a new name, label or selector.",
+        description="Spokes that may leave, or lose Applications by a new label or selector, in the next `up`.",
     )
 
     @property
@@ -200,6 +200,13 @@ class Fleet(Section):
         """Who installs External Secrets and the stores on `spoke`."""
         assert self.external_secrets
         return spoke.delivery or self.external_secrets.delivery
+
+    def protects(self, spoke: Spoke) -> bool:
+        """Whether Pulumi refuses to delete what registers `spoke`, in a `destroy` too."""
+        return (
+            spoke.environment in self.protected_environments
+            and spoke.name not in self.allow_deletion
+        )
 
     def vault_auth_of(self, spoke: Spoke) -> VaultMethod:
         """How `spoke` proves itself to Vault."""

@@ -59,7 +59,7 @@ class Rbac(Section):
     )
     account_namespace: Namespace = Field(
         "kube-system",
-        description="Namespace of the ServiceAccount `argocd-manager`, where that may not be in kube-system.",
+        description="Namespace, which must exist, of the ServiceAccount `argocd-manager`; where kube-system is barred.",
     )
 
 

@@ -44,7 +44,7 @@ class Program:
 
     def clean_up(self) -> None:
         """Take the stack away, as far as that goes: what went wrong before is what the reader is to see."""
-        self._run("destroy", "--yes", "--skip-preview")
+        self._run("destroy", "--yes", "--skip-preview", "--ignore-protect")
         self._run("stack", "rm", "--yes", "--force", "--preserve-config")
 
     def _run(self, *arguments: str) -> dict[str, Any]:

@@ -205,6 +205,26 @@ class FleetLab:
         metadata = [one["metadata"] for one in found["items"]]
         return {(one.get("namespace", ""), one["name"]) for one in metadata}
 
+    def state_file(self, stack: str = "lab") -> Path:
+        """Where the backend keeps the state: to be read while a run is on, or changed as no command would."""
+        return self.home / "pulumi-state/.pulumi/stacks/fleet" / f"{stack}.json"
+
+    def end_credential(self, cluster: str) -> None:
+        """As if the token by which Pulumi last talked to the cluster had ended since."""
+        kubeconfig = yaml.safe_load((self.home / "kubeconfig").read_text())
+        kubeconfig["current-context"] = cluster
+        for one in kubeconfig["users"]:
+            one["user"] = {"token": "ended"}
+        state = json.loads(self.state_file().read_text())
+        (provider,) = [
+            one
+            for one in state["checkpoint"]["latest"]["resources"]
+            if one["type"] == "pulumi:providers:kubernetes" and one["urn"].endswith(f"::{cluster}")
+        ]
+        for kept in (provider["inputs"], provider["outputs"]):
+            kept["kubeconfig"] = yaml.safe_dump(kubeconfig)
+        self.state_file().write_text(json.dumps(state))
+
     # The stack file
 
     def stack_file(self, stack: str = "lab") -> Path:
@@ -220,9 +240,9 @@ class FleetLab:
     def restore_stack_file(self, stack: str = "lab") -> None:
         shutil.copy(REPO / "stacks" / f"Pulumi.{stack}.yaml", self.stack_file(stack))
 
-    def allow_deletion(self, spoke: str, stack: str = "lab") -> None:
-        """Say in the stack file that the spoke may lose its Applications."""
-        self.edit(lambda config: config.update({"fleet:allowDeletion": [spoke]}), stack)
+    def allow_deletion(self, *spokes: str, stack: str = "lab") -> None:
+        """Say in the stack file that the spokes may lose their Applications, and are not protected."""
+        self.edit(lambda config: config.update({"fleet:allowDeletion": [*spokes]}), stack)
 
     @contextmanager
     def changed_crds(self, mark: str) -> Iterator[None]:

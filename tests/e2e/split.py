@@ -85,8 +85,10 @@ def build(lab: FleetLab, folder: Path) -> Split:
     split = Split(lab, folder)
     lab.restore_stack_file()
     if made := lab.state():
-        lab.run("pulumi", "destroy", "--stack", "lab", "--yes", "--skip-preview",
-                "--non-interactive", timeout=600)  # fmt: skip
+        lab.allow_deletion(*(name for name, its in SINGLE.items() if its == "production"))
+        lab.run("pulumi", "destroy", "--run-program", "--stack", "lab", "--yes", "--non-interactive",
+                timeout=600)  # fmt: skip
+        lab.restore_stack_file()
         # Another `up` creates all of it again, and later releases of the plugin create nothing that exists.
         for cluster in (HUB, *SINGLE):
             assert lab.still_there(cluster, made) == [], cluster

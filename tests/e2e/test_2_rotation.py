@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from typing import Any
 
 import httpx
 
@@ -11,6 +12,7 @@ from tests.e2e.conftest import all_fine
 from tests.e2e.fleet_lab import FleetLab, wait_until
 
 SPOKE = "staging"
+ELSEWHERE = "argocd-access"
 
 
 def test_a_new_token_for_argocd(lab: FleetLab) -> None:
@@ -26,7 +28,19 @@ def test_a_new_token_for_argocd(lab: FleetLab) -> None:
     assert " 401 " in spokes[SPOKE]["argocd"]["error"], "while all else is still Synced and Healthy"
     assert [name for name, one in spokes.items() if one["argocd"]["error"]] == [SPOKE]
     assert all(one["argocd"]["tried"] for one in spokes.values())
-    lab.run("pulumi", "refresh", "--stack", "lab", "--yes", "--skip-preview", "--non-interactive")
+    refresh = [
+        "pulumi",
+        "refresh",
+        "--stack",
+        "lab",
+        "--yes",
+        "--skip-preview",
+        "--non-interactive",
+    ]
+    lab.end_credential(SPOKE)
+    refused = lab.run(*refresh, check=False)
+    assert refused.code != 0, "the credential in the state has ended"
+    lab.run(*refresh, "--run-program")
     lab.up()
 
     new = lab.secret(SPOKE, "kube-system", "argocd-manager-token")
@@ -40,6 +54,40 @@ def test_a_new_token_for_argocd(lab: FleetLab) -> None:
     )  # fmt: skip
     all_fine(lab, 12)
     lab.run("fleet", "status", "--wait", "--stack", "lab", "--timeout", "60")
+    lab.nothing_to_change()
+
+
+def test_the_account_moves_to_another_namespace(lab: FleetLab) -> None:
+    """Where kube-system is barred; and back."""
+    identity = lab.get("hub", "secret", "-n", "argocd", f"cluster-{SPOKE}")["metadata"]["uid"]
+    old = lab.secret(SPOKE, "kube-system", "argocd-manager-token")
+
+    def elsewhere(config: dict[str, Any]) -> None:
+        block = next(one for one in config["fleet:spokes"] if one["name"] == SPOKE)
+        block["rbac"] = {"accountNamespace": ELSEWHERE}
+
+    lab.edit(elsewhere)
+    missing = lab.up(check=False)
+    assert missing.code != 0
+    assert f'namespaces "{ELSEWHERE}" not found' in missing.output
+    assert _status(lab, old) == 200, "Argo CD goes on with what it has"
+    lab.kubectl(SPOKE, "create", "namespace", ELSEWHERE)
+    lab.up()
+    new = lab.secret(SPOKE, ELSEWHERE, "argocd-manager-token")
+    assert new["token"] in lab.secret("hub", "argocd", f"cluster-{SPOKE}")["config"]
+    assert _status(lab, new) == 200
+    assert lab.get(SPOKE, "serviceaccount", "-n", "kube-system", "argocd-manager") is None
+    lab.kubectl(
+        "hub", "-n", "argocd", "annotate", "--overwrite", "applications", "-l",
+        f"cluster_name={SPOKE}", "argocd.argoproj.io/refresh=hard",
+    )  # fmt: skip
+    all_fine(lab, 12)
+    lab.nothing_to_change()
+    lab.restore_stack_file()
+    lab.up()
+    lab.kubectl(SPOKE, "delete", "namespace", ELSEWHERE)
+    cluster_secret = lab.get("hub", "secret", "-n", "argocd", f"cluster-{SPOKE}")
+    assert cluster_secret["metadata"]["uid"] == identity, "Argo CD never lost sight of the spoke"
     lab.nothing_to_change()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.e2e.conftest import all_fine, onboard
+from tests.e2e.conftest import all_fine, let_go, onboard
 from tests.e2e.fleet_lab import FleetLab
 
 
@@ -35,7 +35,14 @@ def test_onboarding_and_removal(lab: FleetLab, new_cluster: str) -> None:
     assert refused.code != 0
     assert f'"{new_cluster}"' in refused.output
     assert "fleet:allowDeletion" in refused.output, "the safe way is told"
+    assert "takes two `up`" in refused.output, "it is protected"
+    lab.allow_deletion(new_cluster)
+    refused = lab.up(check=False)
+    assert "takes two `up`" in refused.output, "not even allowed, as Pulumi would stop half-way"
     assert lab.state() == with_it
+    let_go(lab, new_cluster)
+    assert lab.get("hub", "secret", "-n", "argocd", f"cluster-{new_cluster}"), "nothing has left"
+    lab.restore_stack_file()
     lab.allow_deletion(new_cluster)
     lab.up()
     lab.kubectl(

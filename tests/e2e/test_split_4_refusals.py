@@ -142,6 +142,24 @@ def test_a_hub_that_others_share_is_not_destroyed_by_mistake(split: Split) -> No
     assert split.lab.get("hub", "namespace", "argocd")["status"]["phase"] == "Active"
 
 
+def test_nor_a_stack_of_a_protected_environment(split: Split) -> None:
+    """Its cluster Secrets, and what its spokes are to Vault."""
+    before = split.lab.state("production")
+    kinds = {one["type"].rpartition(":")[2] for one in before if one.get("protect")}
+    assert {"Secret", "ExternalSecret", "AuthBackend", "AuthBackendRole", "Policy"} <= kinds
+    for run_program in ((), ("--run-program",)):
+        result = split.lab.run(
+            "pulumi", "destroy", "--stack", "production", "--yes", "--non-interactive",
+            *run_program, check=False,
+        )  # fmt: skip
+        assert result.code != 0
+        assert "cluster-secret" in result.output
+        assert "because it is protected" in result.output
+    assert split.lab.state("production") == before
+    assert split.lab.get("hub", "secret", "-n", "argocd", "cluster-prod-us-east-1")
+    split.lab.nothing_to_change("production")
+
+
 def test_adding_a_spoke_to_one_stack_changes_no_other(split: Split) -> None:
     hub_objects = _versions(split)
     others = {stack: split.lab.state(stack) for stack in ("hub", "production", "staging")}
@@ -169,7 +187,7 @@ def test_adding_a_spoke_to_one_stack_changes_no_other(split: Split) -> None:
         finally:
             split.lab.edit(lambda config: config["fleet:spokes"].pop(), "dev")
             refused = split.lab.up("dev", check=False)
-            split.lab.allow_deletion("dev-2", "dev")
+            split.lab.allow_deletion("dev-2", stack="dev")
             split.lab.up("dev")
     assert refused.code != 0, "leaving is refused until it is allowed"
     assert split.lab.get("hub", "secret", "-n", "argocd", "cluster-dev-2") is None

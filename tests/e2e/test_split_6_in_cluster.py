@@ -50,7 +50,7 @@ def test_the_hub_as_a_spoke(split: Split) -> None:
     assert refused.code != 0
     assert "management" in refused.output
     with split.edited(HUB):
-        lab.allow_deletion("management", HUB)
+        lab.allow_deletion("management", stack=HUB)
         lab.up(HUB)
     lab.kubectl("hub", "-n", "argocd", "delete", "applications", "-l", "cluster_name=management")
     lab.nothing_to_change(HUB)

@@ -263,3 +263,13 @@ def test_a_spoke_is_registered_last(run_program: RunProgram) -> None:
 def test_the_kubeconfig_of_these_tests_has_every_canary() -> None:
     users = {SPOKE: USERS["basic"][0], "staging": USERS["clientCertificate"][0]}
     assert all(canary in kubeconfig(users) for canary in CANARIES.values())
+
+
+def test_argocd_manager_in_another_namespace(run_program: RunProgram) -> None:
+    run, _, config = registered(run_program, rbac={"accountNamespace": "argocd-access"})
+    assert config["bearerToken"] == TOKEN
+    for kind, name in (("ServiceAccount", "argocd-manager"), ("Secret", "argocd-manager-token")):
+        made = run.object(kind, name, SPOKE)
+        assert made.inputs["metadata"]["namespace"] == "argocd-access"
+    binding = run.object("ClusterRoleBinding", "argocd-manager-role-binding", SPOKE)
+    assert [one["namespace"] for one in binding.inputs["subjects"]] == ["argocd-access"]

@@ -12,7 +12,8 @@ from stacks.desired import vault_identity as identity
 from stacks.model.fleet import Fleet
 from tests.real.conftest import Cluster
 
-MANAGER = f"--as=system:serviceaccount:{rights.NAMESPACE}:{rights.ACCOUNT}"
+NAMESPACE = "kube-system"
+MANAGER = f"--as=system:serviceaccount:{NAMESPACE}:{rights.ACCOUNT}"
 API = "rbac.authorization.k8s.io/v1"
 
 
@@ -43,7 +44,7 @@ def _give(cluster: Cluster, **spoke: Any) -> list[dict[str, Any]]:
             "metadata": {"name": rights.BINDING},
             "roleRef": {"apiGroup": API[:-3], "kind": "ClusterRole", "name": rights.ROLE},
             "subjects": [
-                {"kind": "ServiceAccount", "name": rights.ACCOUNT, "namespace": rights.NAMESPACE}
+                {"kind": "ServiceAccount", "name": rights.ACCOUNT, "namespace": NAMESPACE}
             ],
         },
     )

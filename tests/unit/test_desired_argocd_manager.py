@@ -259,14 +259,27 @@ def test_labels_are_those_of_who_makes_it_and_else_there_are_none() -> None:
     fleet, labels = _fleet(), {"a": "b"}
     for given in (labels, None):
         ((role, binding),) = argocd_manager.roles(fleet, fleet.spokes[0], given)
-        for one in (argocd_manager.account(given), role, binding):
+        who = argocd_manager.of(fleet, fleet.spokes[0])
+        for one in (argocd_manager.account(who, given), role, binding):
             assert one["metadata"].get("labels") == given
             assert one["metadata"]["name"].startswith("argocd-manager")
 
 
 def test_the_token_is_the_account_s() -> None:
-    account, token = argocd_manager.account(), argocd_manager.token()
+    who = argocd_manager.of(fleet := _fleet(), fleet.spokes[0])
+    account, token = argocd_manager.account(who), argocd_manager.token(who)
     assert token["metadata"]["namespace"] == account["metadata"]["namespace"]
     assert token["metadata"]["annotations"] == {
         "kubernetes.io/service-account.name": account["metadata"]["name"]
     }
+
+
+@pytest.mark.parametrize("more", [{}, {"namespaces": ["shop"]}])
+def test_in_a_namespace_of_the_stack_file_s(more: dict[str, Any]) -> None:
+    fleet = _fleet(rbac={"accountNamespace": "argocd-access", **more})
+    spoke = fleet.spokes[0]
+    who = argocd_manager.of(fleet, spoke)
+    made = (argocd_manager.account(who), argocd_manager.token(who))
+    assert {one["metadata"]["namespace"] for one in made} == {"argocd-access"}
+    for _, binding in argocd_manager.roles(fleet, spoke):
+        assert [one["namespace"] for one in binding["subjects"]] == ["argocd-access"]

@@ -53,13 +53,13 @@ class Fake:
     def answer(self, request: Request) -> tuple[int, Any]:
         if request.path in self.answers:
             return self.answers[request.path]
-        if request.path == f"{ACCOUNT}/token":
+        if request.path.endswith("/serviceaccounts/argocd-manager/token"):
             granted = min(request.body["spec"]["expirationSeconds"], self.longest)
             status = {"token": TOKEN, "expirationTimestamp": "2027-01-02T03:04:05Z"}
             return 201, {"spec": {"expirationSeconds": granted}, "status": status}
         if request.path == "/v1/sys/capabilities-self":
             return 200, {"capabilities": ["create", "update"], "data": {}}
-        if request.path == ACCOUNT_TOKEN:
+        if request.path.endswith("/secrets/argocd-manager-token"):
             return 404, {}
         if request.method == "GET":
             return 200, {"items": []}
@@ -270,6 +270,15 @@ def test_a_dry_run_changes_nothing(world: World) -> None:
     assert {request.query.get("dryRun") for request in world.applied.values()} == {"All"}
     assert world.spoke.of("POST") == []
     assert [request.path for request in world.vault.requests] == ["/v1/sys/capabilities-self"]
+
+
+def test_in_a_namespace_of_the_stack_file_s(world: World) -> None:
+    world.stack["fleet:rbac"] = {"accountNamespace": "argocd-access"}
+    assert world.run("prod-1").exit_code == 0
+    account = ACCOUNT.replace("kube-system", "argocd-access")
+    assert account in world.applied
+    assert [request.path for request in world.spoke.of("POST")] == [f"{account}/token"]
+    assert not [one for one in world.spoke.requests if "kube-system" in one.path]
 
 
 def test_json(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -67,6 +68,19 @@ def managed(*managers: str) -> dict[str, Any]:
 )
 def test_look_up(answers: dict[str, Any], expected: Live) -> None:
     assert look_up([deployment()], {"one": FakeCluster(answers)}.get) == {"urn": expected}
+
+
+def test_whose_it_is_and_since_when() -> None:
+    item = managed("pulumi-kubernetes-1a")
+    item["metadata"] |= {
+        "labels": {"fleet_stack": "other"},
+        "creationTimestamp": "2026-11-26T09:00:00Z",
+    }
+    found = look_up(
+        [deployment()], {"one": FakeCluster({"/apis/apps/v1": DISCOVERY, PATH: item})}.get
+    )
+    assert found["urn"].owner == "other"
+    assert found["urn"].created == datetime(2026, 11, 26, 9, tzinfo=UTC)
 
 
 def test_of_several_field_managers_the_last_one_goes_on() -> None:

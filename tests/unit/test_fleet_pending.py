@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -148,22 +149,75 @@ def test_an_object_that_was_not_created_is_forgotten() -> None:
 
 def test_an_object_that_somebody_else_made_is_not_taken() -> None:
     """The next `pulumi up` then stops at it, as it should."""
-    steps = plan(state(("creating", secret())), {SECRET: Live(True)})
-    assert [(step.verb, step.reason) for step in steps] == [
-        ("forget", "exists, but Pulumi did not make it")
-    ]
+    (step,) = plan(state(("creating", secret())), {SECRET: Live(True)})
+    assert (step.verb, step.reason, step.foreign) == (
+        "forget",
+        "exists, but Pulumi did not make it",
+        True,
+    )
 
 
-def test_an_object_of_a_cluster_that_does_not_answer_stays_pending() -> None:
+BEGAN = datetime(2026, 11, 26, 9, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("before", "began", "verb"),
+    [
+        (timedelta(minutes=15), BEGAN, "forget"),
+        (timedelta(minutes=2), BEGAN, "forget"),
+        (timedelta(seconds=30), BEGAN, "adopt"),  # clocks differ
+        (-timedelta(seconds=5), BEGAN, "adopt"),
+        (timedelta(days=9), None, "adopt"),
+    ],
+)
+def test_an_object_that_is_older_than_the_run_is_not_taken(
+    before: timedelta, began: datetime | None, verb: str
+) -> None:
+    live = Live(True, MANAGER, created=BEGAN - before)
+    (step,) = plan(state(("creating", secret())), {SECRET: live}, began)
+    assert (step.verb, step.foreign) == (verb, verb == "forget")
+    assert ("not known" in step.reason) == (began is None)
+
+
+def test_nor_one_that_is_older_than_what_it_depends_on() -> None:
+    """The lock may be gone: then this is all that tells."""
+    before = state(("creating", secret()))
+    before["deployment"]["resources"][1]["created"] = BEGAN.isoformat()
+    for minutes, verb in ((15, "forget"), (-15, "adopt")):
+        live = Live(True, MANAGER, created=BEGAN - timedelta(minutes=minutes))
+        (step,) = plan(before, {SECRET: live})
+        assert step.verb == verb
+    (step,) = plan(before, {SECRET: live}, BEGAN + timedelta(hours=1))
+    assert step.verb == "forget", "the later of both counts"
+
+
+@pytest.mark.parametrize(
+    ("label", "owner", "reason"),
+    [
+        ("lab", "other", 'exists, but it belongs to stack "other"'),
+        ("lab", "", "exists, but it belongs to no stack"),
+        ("", "other", 'exists, but it belongs to stack "other"'),
+        ("lab", "lab", "was created"),
+        ("", "", "was created"),
+    ],
+)
+def test_nor_another_stack_s(label: str, owner: str, reason: str) -> None:
+    entry = secret()
+    entry["inputs"]["metadata"]["labels"] = {"fleet_stack": label} if label else {}
+    live = Live(True, MANAGER, owner=owner, created=BEGAN)
+    (step,) = plan(state(("creating", entry)), {SECRET: live}, BEGAN)
+    assert step.reason == reason
+
+
+def test_of_a_cluster_that_does_not_answer_nobody_can_tell() -> None:
     before = state(("creating", secret()))
     steps = plan(before, {SECRET: Live(None, reason="prod-1: connection refused")})
-    assert [(step.verb, step.reason) for step in steps] == [("keep", "prod-1: connection refused")]
-    assert mend(before, steps) == before
+    assert [(step.verb, step.reason) for step in steps] == [("ask", "prod-1: connection refused")]
 
 
-def test_an_unknown_kind_of_object_stays_pending() -> None:
+def test_nor_of_an_unknown_kind_of_object() -> None:
     steps = plan(state(("creating", resource("urn:…::x", "random:index/randomId:RandomId"))), {})
-    assert steps[0].verb == "keep"
+    assert steps[0].verb == "ask"
 
 
 @pytest.mark.parametrize("operation", ["updating", "deleting", "reading"])
@@ -174,7 +228,9 @@ def test_other_operations_are_refreshed(operation: str) -> None:
     )
     steps = plan(before, {})
     assert [step.verb for step in steps] == ["refresh"]
-    assert mend(before, steps) == before
+    deployment = mend(before, steps)["deployment"]
+    assert deployment["resources"] == before["deployment"]["resources"]
+    assert deployment["pending_operations"] == [], "Pulumi would drop them"
 
 
 def test_providers_and_components_are_forgotten() -> None:
@@ -200,8 +256,8 @@ def test_an_object_that_is_in_the_state_already_is_not_taken_twice() -> None:
     assert [step.verb for step in steps] == ["forget"]
 
 
-def test_an_object_whose_parent_is_unknown_stays_pending() -> None:
+def test_nor_of_an_object_whose_parent_is_unknown() -> None:
     orphan = {**secret(), "parent": "urn:…::nowhere"}
     steps = plan(state(("creating", orphan)), {SECRET: Live(True, MANAGER)})
-    assert steps[0].verb == "keep"
+    assert steps[0].verb == "ask"
     assert "urn:…::nowhere" in steps[0].reason

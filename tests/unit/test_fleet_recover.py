@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from fleet import orphans
 from fleet.commands import app
 from fleet.orphans import Orphan
+from live.cluster_api import ClusterAPI
 
 FAKE_PULUMI = f"""#!{sys.executable}
 import json, os, pathlib, signal, sys, time
@@ -26,6 +27,8 @@ here = pathlib.Path(__file__).parent.parent
 words = sys.argv[1:]
 with (here / "calls").open("a") as calls:
     calls.write(" ".join(words) + "\\n")
+if "PULUMI_K8S_DELETE_UNREACHABLE" in os.environ:
+    sys.exit("what is on a cluster whose credential has ended would be forgotten")
 tmp = pathlib.Path(os.environ["TMPDIR"])
 (tmp / "kubeconfig1").write_text("a credential")
 with (here / "tmp").open("a") as file:
@@ -36,7 +39,9 @@ if words[:2] == ["stack", "export"]:
         sys.exit("error: no stack named 'lab' found")
     print(state.read_text())
 elif words[:2] == ["stack", "import"]:
-    state.write_text(sys.stdin.read())
+    document = json.loads(sys.stdin.read())
+    document["deployment"]["pending_operations"] = []
+    state.write_text(json.dumps(document))
 elif words[0] == "whoami":
     print(json.dumps({{"url": f"file://{{here}}/backend"}}))
 elif words[0] == "cancel":
@@ -48,9 +53,8 @@ elif words[0] == "refresh":
         time.sleep(0.6)
         (here / "ended").touch()
         sys.exit(3)
-    document = json.loads(state.read_text())
-    document["deployment"]["pending_operations"] = []
-    state.write_text(json.dumps(document))
+    if (here / "ended").exists() and "--run-program" not in words:
+        sys.exit("the credentials in the state have ended")
 """
 URN = "urn:pulumi:lab::fleet::vault:index/policy:Policy::prod-1"
 
@@ -97,13 +101,18 @@ def creating(kind: str = "vault:index/policy:Policy") -> dict[str, Any]:
     return {"type": "creating", "resource": entry}
 
 
-def lock(project: Path, pid: int, host: str = "", project_name: str = "fleet") -> Path:
+def lock(
+    project: Path, pid: int, host: str = "", project_name: str = "fleet", since: str = ""
+) -> Path:
     folder = project / "backend" / ".pulumi" / "locks" / "organization" / project_name / "lab"
     folder.mkdir(parents=True)
     path = folder / "x.json"
-    path.write_text(
-        json.dumps({"pid": pid, "username": "me", "hostname": host or socket.gethostname()})
-    )
+    content: dict[str, object] = {
+        "pid": pid,
+        "username": "me",
+        "hostname": host or socket.gethostname(),
+    }
+    path.write_text(json.dumps({**content, "timestamp": since}))
     return path
 
 
@@ -154,7 +163,8 @@ def test_without_a_terminal_it_needs_yes(project: Path) -> None:
     )
 
 
-def test_recovery(project: Path) -> None:
+def test_recovery(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_K8S_DELETE_UNREACHABLE", "true")
     write_state(project, creating())
     held = lock(project, dead_pid())
     code, output = run("--yes")
@@ -211,12 +221,26 @@ def test_a_lock_of_another_machine_is_left_alone(project: Path) -> None:
     assert held.exists()
 
 
-def test_what_cannot_be_mended_is_said(project: Path) -> None:
+def test_what_cannot_be_told_is_named_and_nothing_is_changed(project: Path) -> None:
+    """Pulumi drops what is pending from a state that is imported: it would be lost."""
     write_state(project, creating("random:index/randomId:RandomId"))
+    held = lock(project, dead_pid())
+    before = (project / "state.json").read_text()
     code, output = run("--yes")
     assert code == 1
-    assert "LEAVE PENDING" in output
-    assert "Still pending: prod-1" in output
+    assert "CAN'T TELL" in output
+    words = " ".join(output.split())
+    assert "the state was not changed: prod-1 (its ID does not follow from its inputs" in words
+    assert (project / "state.json").read_text() == before
+    assert held.exists()
+
+    code, output = run("--yes", "--forget-unasked")
+    assert code == 0
+    assert "Forgotten: prod-1 (its ID does not" in " ".join(output.split())
+    assert (
+        json.loads((project / "state.json").read_text())["deployment"]["pending_operations"] == []
+    )
+    assert not held.exists()
 
 
 def test_a_stack_by_its_qualified_name(project: Path) -> None:
@@ -362,6 +386,69 @@ def test_a_spoke_without_access_is_left_to_the_refresh(
     assert "near: connection refused" in rows["near"]
     assert "hub: connection refused" in rows["hub"]
     assert "connection refused" not in rows["far"]
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_a_refresh_that_fails_is_tried_by_the_credentials_of_today(
+    project: Path, monkeypatch: pytest.MonkeyPatch, good: bool
+) -> None:
+    """Where there is a stack file to find them by."""
+    if good:
+        write_stack(project, monkeypatch)
+    write_state(project, creating())
+    (project / "ended").touch()
+    code, output = run("--yes")
+    asked = [call for call in calls(project) if call.startswith("refresh ")]
+    assert f"--target {URN}" in asked[0]
+    assert [call.partition(" --stack lab ")[2] for call in asked[1:]] == ["--run-program"] * good
+    assert code == (0 if good else 1)
+    assert ("then: pulumi refresh --run-program --stack lab" in " ".join(output.split())) == (
+        not good
+    )
+
+
+class Cluster(ClusterAPI):
+    """Every cluster has the Secret, since a quarter of an hour before the run."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def json(self, path: str) -> Any:
+        if path == "/api/v1":
+            return {"resources": [{"name": "secrets", "kind": "Secret", "namespaced": True}]}
+        made = {"manager": "pulumi-kubernetes-1a", "time": "2026-11-26T09:00:00Z"}
+        return {"metadata": {"creationTimestamp": "2026-11-26T09:00:00Z", "managedFields": [made]}}
+
+
+@pytest.mark.parametrize(
+    ("since", "taken", "said"),
+    [
+        ("2026-11-26T10:15:00.123456789+01:00", 0, "before the killed run could make it"),
+        ("2026-11-26T08:59:59.9Z", 1, "was created"),
+        ("", 1, "not known"),
+    ],
+)
+def test_what_was_there_before_the_run_is_left_alone(
+    project: Path, monkeypatch: pytest.MonkeyPatch, since: str, taken: int, said: str
+) -> None:
+    write_stack(project, monkeypatch)
+    monkeypatch.setattr("live.cluster_api.ClusterAPI", Cluster)
+    write_state(project, secret_on("near"))
+    state = json.loads((project / "state.json").read_text())
+    state["deployment"]["resources"] = [
+        {"urn": "urn:pulumi:lab::fleet::pulumi:providers:kubernetes::near"}
+    ]
+    (project / "state.json").write_text(json.dumps(state))
+    lock(project, dead_pid(), since=since)
+    code, output = run("--yes")
+    assert code == 0
+    words = " ".join(output.split())
+    assert said in words
+    assert f"Recovered: {taken} taken into the state" in words
+    assert (
+        "near-secret (n/s) was left alone: exists, but since 2026-11-26 09:00 UTC" in words
+    ) == (not taken)
+    assert ("docs/recover.md#what-somebody-else-made" in words) == (not taken)
 
 
 @pytest.mark.usefixtures("project")

@@ -59,7 +59,8 @@ LOSSES: dict[str, tuple[Mapping[str, Any], Mapping[str, Any], list[tuple[str, st
                 "fleet:spokes[0].auth.kind",
                 'the cluster Secret of "prod-1" would change hands, from Pulumi to External Secrets, and not be there '
                 "for a moment. Its 2 Applications (prod-1-a, prod-1-b) would be deleted, and the workloads with them.",
-            )
+            ),
+            ("fleet:spokes[0].auth.kind", "and it is protected"),
         ],
     ),
     "a block is dropped, and a set deletes": (
@@ -296,11 +297,13 @@ def test_refused(case: str) -> None:
 @pytest.mark.parametrize("case", LOSSES)
 def test_allowed_for_these_spokes_only(case: str) -> None:
     before, after, _ = LOSSES[case]
-    hub, fleet = LiveHub().up(a_fleet(**before), "lab"), a_fleet(**after)
-    state = hub_state.read(hub, NAMESPACE)
-    losing = {loss.spoke for loss in losses.losses(fleet, "lab", state)}
-    allowed = a_fleet(**after, allowDeletion=sorted(losing))
+    fleet = a_fleet(**after)
+    state = hub_state.read(LiveHub().up(a_fleet(**before), "lab"), NAMESPACE)
+    losing = sorted({loss.spoke for loss in losses.losses(fleet, "lab", state)})
     assert losing
+    # What is protected has been let go by an `up` before.
+    hub = LiveHub().up(a_fleet(**before, allowDeletion=losing), "lab")
+    allowed = a_fleet(**after, allowDeletion=losing)
     assert problems(hub, allowed) == []
     assert problems(hub, a_fleet(**after, allowDeletion=["another"])) == problems(hub, fleet)
     for line in disruption.notes(allowed, "lab", state):
@@ -437,7 +440,7 @@ def test_names_that_allow_nothing() -> None:
     fleet = a_fleet(spokes=[PROD], allowDeletion=["staging", "prod-1", "prod-11"])
     assert [line.split(". ")[0] for line in disruption.notes(fleet, "lab", state)] == [
         'allowed by fleet:allowDeletion: "staging" has no block any more: Argo CD would forget the cluster',
-        'fleet:allowDeletion: "prod-1" would lose nothing; take it out, so that it allows nothing later',
+        'fleet:allowDeletion: "prod-1" is not protected from this `up` on',
         'fleet:allowDeletion: "prod-11" would lose nothing; take it out, so that it allows nothing later; '
         "no spoke has this name",
     ]
