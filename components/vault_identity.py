@@ -69,7 +69,7 @@ class VaultIdentity(pulumi.ComponentResource):
             f"{name}-policy{grant.suffix}",
             name=grant.policy,
             policy=grant.policy_text,
-            namespace=self._args.identity.vault_namespace,
+            namespace=self._args.identity.relative_namespace,
             opts=self._in_vault,
         )
 
@@ -87,7 +87,7 @@ class VaultIdentity(pulumi.ComponentResource):
             oidc_discovery_url=None if keys else who.issuer,
             oidc_discovery_ca_pem=args.ca if own_issuer and not keys else None,
             bound_issuer=who.issuer,
-            namespace=who.vault_namespace,
+            namespace=who.relative_namespace,
             opts=self._in_vault,
         )
         return mount.path
@@ -111,7 +111,7 @@ class VaultIdentity(pulumi.ComponentResource):
             token_policies=[policy.name],
             token_ttl=vault.token_ttl,
             token_max_ttl=vault.token_max_ttl or vault.token_ttl,
-            namespace=who.vault_namespace,
+            namespace=who.relative_namespace,
             opts=self._in_vault,
         )
 
@@ -122,7 +122,7 @@ class VaultIdentity(pulumi.ComponentResource):
             type="kubernetes",
             path=who.path,
             description=_description(who),
-            namespace=who.vault_namespace,
+            namespace=who.relative_namespace,
             opts=self._in_vault,
         )
         in_cluster = args.server == IN_CLUSTER_SERVER and args.local_server
@@ -134,7 +134,7 @@ class VaultIdentity(pulumi.ComponentResource):
             disable_local_ca_jwt=True,
             kubernetes_host=args.local_server if in_cluster else args.server,
             kubernetes_ca_cert=args.ca,
-            namespace=who.vault_namespace,
+            namespace=who.relative_namespace,
             opts=self._in_vault,
         )
         # By way of the configuration: without it no role could log in.
@@ -158,7 +158,7 @@ class VaultIdentity(pulumi.ComponentResource):
             token_policies=[policy.name],
             token_ttl=vault.token_ttl,
             token_max_ttl=vault.token_max_ttl or vault.token_ttl,
-            namespace=who.vault_namespace,
+            namespace=who.relative_namespace,
             opts=self._in_vault,
         )
 

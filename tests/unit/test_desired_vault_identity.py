@@ -53,7 +53,7 @@ def test_a_policy_reads_its_paths_and_nothing_else() -> None:
 def test_templates_and_the_method_of_a_spoke() -> None:
     vault = _vault(namespace="{environment}/{region}", authPath="k8s/{cluster}", auth="kubernetes")
     who = _of(_fleet(vault=vault))
-    assert who.vault_namespace == "production/eu-west-1"
+    assert who.relative_namespace == "production/eu-west-1"
     assert (who.method, who.path) == ("kubernetes", "k8s/prod-1")
     fleet = _fleet(vault=_vault(auth="kubernetes"))
     assert _of(fleet).path == "kubernetes-prod-1"
@@ -144,7 +144,7 @@ def test_the_hub_reads_the_credentials_of_spokes_for_argocd_alone() -> None:
     fleet = _fleet(hub={"context": "hub", "secretStore": store}, argocd={"namespace": "argo"})
     who = vault_identity.of_hub(fleet, "https://hub.example.com")
     assert (who.cluster, who.path, who.method) == ("hub", "jwt-hub", "jwt")
-    assert (who.issuer, who.vault_namespace) == ("https://hub.example.com", "platform")
+    assert (who.issuer, who.relative_namespace) == ("https://hub.example.com", "platform")
     (grant,) = who.grants
     assert (grant.store, grant.suffix) == ("fleet-clusters", "")
     assert (grant.role, grant.policy) == ("external-secrets", "hub-external-secrets")
