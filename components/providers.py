@@ -61,8 +61,8 @@ def rendered_by(
 def vault_provider(vault_args: Vault) -> vault.Provider:
     """The provider of Vault. It takes its token from `VAULT_TOKEN`, so that none enters Pulumi's state.
 
-    With `parentNamespace` it is another provider, named after that: else Pulumi would take what it made elsewhere for
-    being below the new parent, and make nothing there.
+    With `parentNamespace` it is another provider, named after that: so what was made below another parent is deleted
+    there, and not here.
     """
     parent = vault_args.parent_namespace
     return vault.Provider(

@@ -53,6 +53,7 @@ class VaultIdentity(pulumi.ComponentResource):
         self._in_vault = pulumi.ResourceOptions(
             parent=self,
             provider=args.provider,
+            replacement_trigger=_parent(args.fleet),
             # What it was a part of before External Secrets on the cluster became a component of its own.
             aliases=[pulumi.Alias(parent=pulumi.create_urn(name, "fleet:index:SecretStore"))],
         )
@@ -179,13 +180,23 @@ def kv_mounts(fleet: Fleet, provider: pulumi_vault.Provider) -> None:
             options={"version": "2"},
             description="Secrets of the fleet",
             namespace=namespace,
-            opts=pulumi.ResourceOptions(provider=provider, retain_on_delete=True),
+            opts=pulumi.ResourceOptions(
+                provider=provider, replacement_trigger=_parent(fleet), retain_on_delete=True
+            ),
         )
 
 
 def _vault(fleet: Fleet) -> Vault:
     assert fleet.vault
     return fleet.vault
+
+
+def _parent(fleet: Fleet) -> str:
+    """By which Pulumi makes all of it anew below another `parentNamespace`: the provider's namespace is none of theirs.
+
+    Never empty: Pulumi takes a trigger that wasn't there before for no change.
+    """
+    return _vault(fleet).parent_namespace or "/"
 
 
 def _description(who: Identity) -> str:
