@@ -203,7 +203,7 @@ class _Token:
         ]
         if not denied:
             return []
-        more = f" and {len(denied) - 1} paths more" if len(denied) > 1 else ""
+        more = f" and {len(denied) - 1} more" if len(denied) > 1 else ""
         return [
             f"{self.name} has the policies {', '.join(policies)}, by which it may not write {denied[0]}{more}"
             + (f' in Vault namespace "{home}"' if home else "")

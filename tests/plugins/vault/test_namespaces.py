@@ -121,7 +121,9 @@ TOKEN_RULES = """
 path "auth/token/create" { capabilities = ["create", "update"] }
 path "auth/token/lookup-self" { capabilities = ["read"] }
 """
-POLICY_RULE = 'path "{}sys/policies/acl/*" {{ capabilities = ["create", "read", "update", "delete"] }}'
+POLICY_RULE = (
+    'path "{}sys/policies/acl/*" {{ capabilities = ["create", "read", "update", "delete"] }}'
+)
 
 
 def policies(provider: str) -> str:
