@@ -4,6 +4,8 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from stacks.desired import vault_identity
 from stacks.model.fleet import Fleet
 
@@ -188,3 +190,29 @@ def test_public_keys_are_one_text_each_without_a_line_break_at_the_end(tmp_path:
     found = vault_identity.public_keys([str(tmp_path / "old.pem"), str(tmp_path / "new.pem")])
     assert found == keys
     assert vault_identity.public_keys([]) == []
+
+
+PARENTS = [None, "admin", "admin/team"]
+NAMESPACES = [None, "{environment}", "team/{environment}/{region}", "{cluster}"]
+
+
+@pytest.mark.parametrize("hub", [None, "hub", "platform/hub"])
+@pytest.mark.parametrize("namespace", NAMESPACES)
+@pytest.mark.parametrize("parent", PARENTS)
+def test_a_full_namespace_is_the_relative_one_below_the_parent(
+    parent: str | None, namespace: str | None, hub: str | None
+) -> None:
+    fleet = _fleet(
+        vault=_vault(parentNamespace=parent, namespace=namespace, manageMount=True),
+        hub={"context": "hub", "secretStore": {"namespace": hub}},
+    )
+    spoke, of_hub = vault_identity.everyone(fleet)
+    filled = fleet.spokes[0].fill(namespace) if namespace else None
+    assert (spoke.relative_namespace, of_hub.relative_namespace) == (filled, hub)
+    for who in (spoke, of_hub):
+        joined = "/".join(part for part in (parent, who.relative_namespace) if part)
+        assert (who.full_namespace or "") == joined
+        for store in vault_identity.stores(fleet, who):
+            assert store["spec"]["provider"]["vault"].get("namespace", "") == joined
+    # The engines are the provider's to make, which puts the parent before them.
+    assert {place for place, _ in vault_identity.kv_mounts(fleet)} == {filled, hub}
