@@ -38,8 +38,8 @@ _CLOSED = {
 def require(fleet: Fleet, stack: str, *, preview: bool) -> list[str]:
     """Make sure that Vault, if the stack has one, can be used now, and that its token leads to where the stores look.
 
-    Gives warnings: of a token that ends soon or lacks rights; in a `preview`, which needs none, of one that is missing
-    or refused. Raises StackError, naming the stack file of `stack`.
+    Gives warnings: of a token that ends soon or lacks rights; in a `preview`, which CI may run without one, of one that
+    is missing or refused. Raises StackError, naming the stack file of `stack`.
     """
     vault = fleet.vault
     if not vault:
@@ -61,7 +61,7 @@ def require(fleet: Fleet, stack: str, *, preview: bool) -> list[str]:
         return token.warnings(vault, trust, identities, preview=preview) if token else []
     except _Unusable as error:
         if preview and not error.problem.path.startswith(PARENT):
-            return [f"{error.problem.message}; this preview asks Vault nothing, `up` will need it"]
+            return [f"{error.problem.message}; `up` will need one"]
         raise _error(stack, error.problem) from None
 
 

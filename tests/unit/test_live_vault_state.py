@@ -141,7 +141,7 @@ def test_a_dead_token(vault: FakeVault) -> None:
     assert "has expired, was revoked" in said
     assert said.endswith("take a new one")
     (warning,) = vault.require(preview=True)
-    assert warning.endswith("this preview asks Vault nothing, `up` will need it")
+    assert warning.endswith("take a new one; `up` will need one")
 
 
 def test_no_token_at_all(vault: FakeVault, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,13 @@ from live import vault_state
 from stacks.desired import vault_identity
 from stacks.model.errors import StackError
 from stacks.model.fleet import Fleet
+from tests.documented_policy import for_credential, for_fleet
 from tests.plugins.vault.conftest import CHECKOUT, Bao
 
 pytestmark = pytest.mark.plugins
 
 # Where the token is of, and what of the way to production's namespace the policy then has before its paths.
 HOMES = {"root": ("", "{parent}/production/"), "parent": ("{parent}", "production/")}
-
-
-def documented(page: str, anchor: str) -> str:
-    """The first block of HCL on a page of the documentation after `anchor`."""
-    text = (CHECKOUT / "docs" / page).read_text()
-    found = re.search(r"```hcl\n(.*?)```", text[text.index(anchor) :].replace("\n   ", "\n"), re.S)
-    assert found
-    return found[1]
-
-
-def inside(policy: str, prefix: str) -> str:
-    """The policy with the name of a namespace before every path but those of `auth/token`, as the page has it."""
-    return re.sub(r'path "(?!auth/token/)', f'path "{prefix}', policy)
 
 
 def token_of(bao: Bao, home: str, policy: str, **more: Any) -> str:
@@ -89,8 +76,7 @@ def test_the_documented_policy_is_enough_below_a_parent(
     stack, bao, issuer, parent, home, tmp_path, monkeypatch
 ):
     where, before = (text.format(parent=parent) for text in HOMES[home])
-    policy = documented("your-own-clusters.md", "## A token for Vault")
-    token = token_of(bao, where, inside(policy, before))
+    token = token_of(bao, where, for_fleet(before))
     monkeypatch.setenv("VAULT_TOKEN", token)
     monkeypatch.delenv("VAULT_NAMESPACE", raising=False)
     fleet = fleet_below(bao, parent)
@@ -143,9 +129,7 @@ def test_a_token_that_may_too_little_is_warned_of_and_a_dead_one_refused(bao, pa
 def test_fleet_credential_asks_and_writes_with_the_documented_policy(bao, parent, home, default):
     """Without Vault's own policy `default` too, by which every token may ask what it may in its own namespace."""
     where, before = (text.format(parent=parent) for text in HOMES[home])
-    policy = documented("credentials.md", "Its `VAULT_TOKEN` needs")
-    rules = re.sub(r'path "secret/', f'path "{before}secret/', policy)
-    token = token_of(bao, where, rules, no_default_policy=not default)
+    token = token_of(bao, where, for_credential(before), no_default_policy=not default)
     inner = bao.client(f"{parent}/production")
     inner.sys.enable_secrets_engine("kv", path="secret", options={"version": "2"})
     kv = inner.secrets.kv.v2
