@@ -47,7 +47,12 @@ def password(lab: FleetLab, tmp_path: Path) -> Iterator[str]:
     )
     yield value
     lab.env["VAULT_TOKEN"] = root
-    lab.bao("namespace", "delete", PARENT)
+    for name in (ENVIRONMENT, "hub"):
+        lab.bao("namespace", "delete", name, namespace=PARENT)
+    # OpenBao takes the inner ones away in the background.
+    wait_until(
+        "the parent is gone", lambda: _done(lab, "namespace", "delete", PARENT, namespace=""), 30
+    )
 
 
 def _done(lab: FleetLab, *command: str, namespace: str) -> bool:
