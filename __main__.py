@@ -3,7 +3,7 @@
 import pulumi
 
 import components
-from live import manifests, preflight
+from live import manifests, preflight, vault_state
 from stacks.loading.endpoints import endpoints_of
 from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
 from stacks.loading.load import load
@@ -22,8 +22,9 @@ try:
     eso_manifest = []
     if eso and fleet.installs_external_secrets:
         eso_manifest = manifests.read(eso.manifests) or manifests.read_crds(eso.crds)
-    preflight.require_vault(fleet.vault, stack)
-    warnings = preflight.require_hub(fleet, stack, kubeconfig, preview=pulumi.runtime.is_dry_run())
+    preview = pulumi.runtime.is_dry_run()
+    warnings = vault_state.require(fleet, stack, preview=preview)
+    warnings += preflight.require_hub(fleet, stack, kubeconfig, preview=preview)
 except (StackError, KubeconfigError, ManifestError) as error:
     raise pulumi.RunError(str(error)) from None
 components.wait_as_pulumi_means_it()

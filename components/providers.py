@@ -59,5 +59,16 @@ def rendered_by(
 
 
 def vault_provider(vault_args: Vault) -> vault.Provider:
-    """The provider of Vault. It takes its token from `VAULT_TOKEN`, so that none enters Pulumi's state."""
-    return vault.Provider("vault", address=vault_args.address, ca_cert_file=vault_args.ca_file)
+    """The provider of Vault. It takes its token from `VAULT_TOKEN`, so that none enters Pulumi's state.
+
+    With `parentNamespace` it is another provider, named after that: so what was made below another parent is deleted
+    there, and not here.
+    """
+    parent = vault_args.parent_namespace
+    return vault.Provider(
+        f"vault-{parent}" if parent else "vault",
+        address=vault_args.address,
+        ca_cert_file=vault_args.ca_file,
+        # Given, it counts whatever namespace the token is of. Else the token's would be put before all others.
+        namespace=parent,
+    )

@@ -55,6 +55,7 @@ class VaultIdentity(pulumi.ComponentResource):
             parent=self,
             provider=args.provider,
             protect=args.protect,
+            replacement_trigger=_parent(args.fleet),
             # What it was a part of before External Secrets on the cluster became a component of its own.
             aliases=[pulumi.Alias(parent=pulumi.create_urn(name, "fleet:index:SecretStore"))],
         )
@@ -71,7 +72,7 @@ class VaultIdentity(pulumi.ComponentResource):
             f"{name}-policy{grant.suffix}",
             name=grant.policy,
             policy=grant.policy_text,
-            namespace=self._args.identity.vault_namespace,
+            namespace=self._args.identity.relative_namespace,
             opts=self._in_vault,
         )
 
@@ -89,7 +90,7 @@ class VaultIdentity(pulumi.ComponentResource):
             oidc_discovery_url=None if keys else who.issuer,
             oidc_discovery_ca_pem=args.ca if own_issuer and not keys else None,
             bound_issuer=who.issuer,
-            namespace=who.vault_namespace,
+            namespace=who.relative_namespace,
             opts=self._in_vault,
         )
         return mount.path
@@ -113,7 +114,7 @@ class VaultIdentity(pulumi.ComponentResource):
             token_policies=[policy.name],
             token_ttl=vault.token_ttl,
             token_max_ttl=vault.token_max_ttl or vault.token_ttl,
-            namespace=who.vault_namespace,
+            namespace=who.relative_namespace,
             opts=self._in_vault,
         )
 
@@ -124,7 +125,7 @@ class VaultIdentity(pulumi.ComponentResource):
             type="kubernetes",
             path=who.path,
             description=_description(who),
-            namespace=who.vault_namespace,
+            namespace=who.relative_namespace,
             opts=self._in_vault,
         )
         in_cluster = args.server == IN_CLUSTER_SERVER and args.local_server
@@ -136,7 +137,7 @@ class VaultIdentity(pulumi.ComponentResource):
             disable_local_ca_jwt=True,
             kubernetes_host=args.local_server if in_cluster else args.server,
             kubernetes_ca_cert=args.ca,
-            namespace=who.vault_namespace,
+            namespace=who.relative_namespace,
             opts=self._in_vault,
         )
         # By way of the configuration: without it no role could log in.
@@ -160,7 +161,7 @@ class VaultIdentity(pulumi.ComponentResource):
             token_policies=[policy.name],
             token_ttl=vault.token_ttl,
             token_max_ttl=vault.token_max_ttl or vault.token_ttl,
-            namespace=who.vault_namespace,
+            namespace=who.relative_namespace,
             opts=self._in_vault,
         )
 
@@ -181,13 +182,23 @@ def kv_mounts(fleet: Fleet, provider: pulumi_vault.Provider) -> None:
             options={"version": "2"},
             description="Secrets of the fleet",
             namespace=namespace,
-            opts=pulumi.ResourceOptions(provider=provider, retain_on_delete=True),
+            opts=pulumi.ResourceOptions(
+                provider=provider, replacement_trigger=_parent(fleet), retain_on_delete=True
+            ),
         )
 
 
 def _vault(fleet: Fleet) -> Vault:
     assert fleet.vault
     return fleet.vault
+
+
+def _parent(fleet: Fleet) -> str:
+    """By which Pulumi makes all of it anew below another `parentNamespace`: the provider's namespace is none of theirs.
+
+    Never empty: Pulumi takes a trigger that wasn't there before for no change.
+    """
+    return _vault(fleet).parent_namespace or "/"
 
 
 def _description(who: Identity) -> str:

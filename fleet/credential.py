@@ -178,7 +178,8 @@ def _described(wanted: Wanted) -> Entry | None:
     if not store or store.name != wanted.auth.store:
         return None
     path = wanted.spoke.fill(wanted.auth.path)
-    return Entry(store.mount or wanted.vault.mount, path, store.namespace or "")
+    namespace = wanted.vault.full_namespace(store.namespace) or ""
+    return Entry(store.mount or wanted.vault.mount, path, namespace)
 
 
 def _say_plan(wanted: Wanted, plan: ManagerPlan, entry: Entry, say: Say) -> None:

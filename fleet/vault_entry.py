@@ -74,12 +74,15 @@ class Writer:
     """Writes one entry, with the token of whoever runs this."""
 
     def __init__(self, vault: Vault, entry: Entry, token: str) -> None:
-        self._entry, self._address = entry, vault.address
-        self._client = hvac.Client(
-            url=vault.address,
-            token=token,
-            namespace=entry.namespace or None,
-            verify=vault.ca_file or True,
+        self._vault, self._entry, self._address, self._token = vault, entry, vault.address, token
+        self._client = self._at(entry.namespace)
+
+    def _at(self, namespace: str) -> hvac.Client:
+        return hvac.Client(
+            url=self._address,
+            token=self._token,
+            namespace=namespace or None,
+            verify=self._vault.ca_file or True,
             timeout=TIMEOUT_SECONDS,
         )
 
@@ -87,7 +90,9 @@ class Writer:
         """Raises VaultError where Vault doesn't answer, or the token may not write the entry."""
         path = f"{self._entry.mount}/data/{self._entry.path}"
         try:
-            answer = self._client.sys.get_capabilities(paths=[path])
+            client, prefix = self._asking()
+            path = f"{prefix}{path}"
+            answer = client.sys.get_capabilities(paths=[path])
         except (hvac.exceptions.VaultError, requests.RequestException) as error:
             raise self._explained(error) from None
         may = set(answer.get("data", {}).get(path) or answer.get("capabilities") or ())
@@ -95,6 +100,21 @@ class Writer:
             raise VaultError(
                 f"the token in VAULT_TOKEN may not write {self._entry}: it needs create and update on {path}"
             )
+
+    def _asking(self) -> tuple[hvac.Client, str]:
+        """Where to ask what the token may, and what is put before the entry's path there.
+
+        That is the token's own namespace: its policy `default` lets it ask there, and nothing below.
+        """
+        try:
+            known = self._at("").auth.token.lookup_self().get("data") or {}
+        except hvac.exceptions.Forbidden:
+            return self._client, ""  # If it is dead, the next question says so.
+        home = str(known.get("namespace_path") or "").strip("/")
+        below = self._entry.namespace.strip("/")
+        if below == home or not f"{below}/".startswith(f"{home}/" if home else ""):
+            return self._client, ""
+        return self._at(home), below[len(home) :].strip("/") + "/"
 
     def write(self, values: Mapping[str, str]) -> None:
         """Make `values` the newest version of the entry, in place of whatever it holds. Raises VaultError."""

@@ -1,7 +1,7 @@
-"""Questions asked before anything is created: is Vault open, what would be taken from the hub, who does not answer?
+"""Questions asked before anything is created: what would be taken from the hub, who does not answer?
 
-A sealed Vault would fail every spoke half-way through `pulumi up`, and a lost label takes Applications away: both stop
-the run before the first object. A spoke that doesn't answer is only named: the others must still converge.
+A lost label takes Applications away: that stops the run before the first object. A spoke that doesn't answer is only
+named: the others must still converge.
 """
 
 from __future__ import annotations
@@ -20,11 +20,8 @@ from stacks.loading.load import stack_file, with_lines
 from stacks.model.access import ClusterAccess, Endpoint
 from stacks.model.errors import Problem, StackError
 from stacks.model.fleet import Fleet
-from stacks.model.vault import Vault
 
 TIMEOUT = 5.0
-# What `GET /v1/sys/health` answers with: https://developer.hashicorp.com/vault/api-docs/system/health
-_OPEN = {200, 429, 472, 473}
 
 
 def require_hub(fleet: Fleet, stack: str, kubeconfig: Kubeconfig, *, preview: bool) -> list[str]:
@@ -62,47 +59,6 @@ def _with_applications(
     except Unreachable:
         return live  # Their names only make the message clearer.
     return replace(live, applications=found)
-
-
-def require_vault(vault: Vault | None, stack: str) -> None:
-    """Make sure that Vault, if the stack has one, can be used now. Asks `sys/health`, which needs no token.
-
-    Raises StackError, naming the stack file of `stack`, where Vault is sealed, not initialised or out of reach.
-    """
-    if vault and (problem := _vault_problem(vault)):
-        raise StackError(f"stacks/Pulumi.{stack}.yaml", [problem])
-
-
-def _vault_problem(vault: Vault) -> Problem | None:
-    where = "fleet:vault.address"
-    try:
-        trust = ssl.create_default_context(cafile=vault.ca_file)
-    except (OSError, ssl.SSLError) as error:
-        return Problem(
-            "fleet:vault.caFile", f"{vault.ca_file} can't be read as PEM certificates ({error})"
-        )
-    try:
-        status = httpx.get(
-            f"{vault.address}/v1/sys/health", verify=trust, timeout=TIMEOUT
-        ).status_code
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Problem(
-            where,
-            f"Vault at {vault.address} does not answer ({error}); start it, or mend address or caFile",
-        )
-    if status == 503:
-        return Problem(
-            where,
-            f"Vault at {vault.address} is sealed; unseal it (`bao operator unseal`) and run again",
-        )
-    if status == 501:
-        return Problem(
-            where,
-            f"Vault at {vault.address} is not initialised; run `bao operator init`, then unseal it",
-        )
-    if status not in _OPEN:
-        return Problem(where, f"Vault at {vault.address} answered sys/health with status {status}")
-    return None
 
 
 def silent(fleet: Fleet, endpoints: Mapping[str, Endpoint]) -> dict[str, str]:

@@ -121,10 +121,8 @@ def _reading(one: Named, other: Named) -> Iterator[Problem]:
         return
     if server_key(fleet.vault.address) != server_key(theirs.vault.address):
         return
-    store = theirs.hub.secret_store
-    for spoke in fleet.spokes if store else ():
-        assert store
-        for _, pattern, path in readable(fleet, spoke, store, store.mount or theirs.vault.mount):
+    for spoke in fleet.spokes:
+        for _, pattern, path in readable(fleet, spoke, theirs):
             yield Problem(
                 "fleet:vault.readPaths",
                 f'"{spoke.name}" may read "{pattern}", and under "{path}" the hub of stack "{stack}" has what Argo CD '
@@ -153,7 +151,7 @@ def _paths(fleet: Fleet) -> dict[tuple[str, str], dict[str, Spoke]]:
     for spoke in fleet.spokes:
         mine = vault_identity.of_spoke(fleet, spoke)
         for grant in mine.grants:
-            paths = found.setdefault((mine.vault_namespace or "", grant.mount), {})
+            paths = found.setdefault((mine.full_namespace or "", grant.mount), {})
             for path in grant.read_paths:
                 paths.setdefault(path, spoke)
     return found

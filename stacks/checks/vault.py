@@ -16,7 +16,7 @@ from stacks.model.auth import VaultAuth
 from stacks.model.errors import Problem
 from stacks.model.fleet import Fleet
 from stacks.model.spoke import Spoke
-from stacks.model.vault import HubSecretStore, Vault
+from stacks.model.vault import Vault
 
 ANNOTATIONS_LIMIT = 256 * 1024
 """Bytes that the names and values of one object's annotations may have in Kubernetes, taken together."""
@@ -74,13 +74,31 @@ def problems(fleet: Fleet) -> Iterator[Problem]:
             "fleet:vault.tokenMaxTtl",
             f"is less than tokenTtl ({vault.token_ttl}); raise it, or leave it out",
         )
+    yield from _namespaces(fleet, vault)
     yield from _public_keys(fleet)
     yield from _paths(fleet, vault)
     yield from _isolation(fleet, vault)
     if fleet.external_secrets:
         yield from _mounts(fleet, vault)
-        yield from _credentials(fleet, vault)
+        yield from _credentials(fleet)
     yield from _entries(fleet)
+
+
+def _namespaces(fleet: Fleet, vault: Vault) -> Iterator[Problem]:
+    """Full paths, where the stack file names namespaces from `parentNamespace` on."""
+    store = fleet.hub.secret_store
+    parent = f"{vault.parent_namespace}/"
+    for where, name in (
+        ("fleet:vault.namespace", vault.namespace),
+        ("fleet:hub.secretStore.namespace", store.namespace if store else None),
+    ):
+        if vault.parent_namespace and name and f"{name}/".startswith(parent):
+            below = name[len(parent) :]
+            yield Problem(
+                where,
+                f'"{name}" would be {vault.full_namespace(name)}, as it is below parentNamespace; '
+                + (f'write "{below}"' if below else "leave it out"),
+            )
 
 
 def _public_keys(fleet: Fleet) -> Iterator[Problem]:
@@ -163,7 +181,7 @@ def _mounts(fleet: Fleet, vault: Vault) -> Iterator[Problem]:
         names = [("auth mount", mine.path.strip("/"))]
         names += [("policy", grant.policy) for grant in mine.grants]
         for kind, name in names:
-            other = seen.setdefault((mine.vault_namespace, kind, name), spoke.name)
+            other = seen.setdefault((mine.full_namespace, kind, name), spoke.name)
             if other != spoke.name:
                 yield Problem(
                     f"fleet:spokes[{index}].name",
@@ -172,14 +190,11 @@ def _mounts(fleet: Fleet, vault: Vault) -> Iterator[Problem]:
                 )
 
 
-def _credentials(fleet: Fleet, vault: Vault) -> Iterator[Problem]:
+def _credentials(fleet: Fleet) -> Iterator[Problem]:
     """What the hub logs in to spokes with is not for the spokes to read."""
-    store = fleet.hub.secret_store
-    if not store:
-        return
     told = False
     for index, spoke in enumerate(fleet.spokes):
-        for grant, pattern, theirs in readable(fleet, spoke, store, store.mount or vault.mount):
+        for grant, pattern, theirs in readable(fleet, spoke, fleet):
             path = spoke.fill(spoke.auth.path) if isinstance(spoke.auth, VaultAuth) else ""
             if path and covers(pattern, path):
                 yield Problem(
@@ -197,17 +212,18 @@ def _credentials(fleet: Fleet, vault: Vault) -> Iterator[Problem]:
                 )
 
 
-def readable(
-    fleet: Fleet, spoke: Spoke, store: HubSecretStore, mount: str
-) -> Iterator[tuple[Grant, str, str]]:
-    """What a spoke may read of the hub's store in `mount`: by which grant and path, and by which the hub."""
-    mine = vault_identity.of_spoke(fleet, spoke)
-    if (mine.vault_namespace or "") != (store.namespace or ""):
+def readable(fleet: Fleet, spoke: Spoke, owner: Fleet) -> Iterator[tuple[Grant, str, str]]:
+    """What a spoke may read of the store of `owner`'s hub: by which grant and path, and by which the hub."""
+    if not owner.hub.secret_store or not owner.vault or not owner.external_secrets:
         return
+    mine, hub = vault_identity.of_spoke(fleet, spoke), vault_identity.of_hub(owner, server="")
+    if mine.full_namespace != hub.full_namespace:
+        return
+    (its,) = hub.grants
     for grant in mine.grants:
-        if grant.mount == mount:
+        if grant.mount == its.mount:
             for pattern in grant.read_paths:
-                for theirs in store.read_paths:
+                for theirs in its.read_paths:
                     if overlap(pattern, theirs):
                         yield grant, pattern, theirs
 

@@ -49,10 +49,15 @@ class Grant:
 
 @dataclass(frozen=True)
 class Identity:
-    """A cluster's identity in Vault: an auth mount of its own, with a role and a policy per store."""
+    """A cluster's identity in Vault: an auth mount of its own, with a role and a policy per store.
+
+    `relative_namespace` is for Pulumi's provider alone, which puts `parentNamespace` before it. All others, stores
+    and whoever compares, take `full_namespace`.
+    """
 
     cluster: str
-    vault_namespace: str | None
+    relative_namespace: str | None
+    full_namespace: str | None
     method: VaultMethod
     path: str
     issuer: str
@@ -74,6 +79,7 @@ def of_spoke(fleet: Fleet, spoke: Spoke) -> Identity:
     assert vault
     assert external_secrets
     method = fleet.vault_auth_of(spoke)
+    namespace = spoke.fill(vault.namespace) if vault.namespace else None
     grants = []
     for store in fleet.secret_stores:
         # By name and not by place, so that stores may come, go and change places without touching each other.
@@ -92,7 +98,8 @@ def of_spoke(fleet: Fleet, spoke: Spoke) -> Identity:
         )
     return Identity(
         cluster=spoke.name,
-        vault_namespace=spoke.fill(vault.namespace) if vault.namespace else None,
+        relative_namespace=namespace,
+        full_namespace=vault.full_namespace(namespace),
         method=method,
         path=spoke.fill(vault.auth_path or f"{method}-{{cluster}}"),
         issuer=spoke.issuer or spoke.server,
@@ -111,7 +118,8 @@ def of_hub(fleet: Fleet, server: str) -> Identity:
     assert store
     return Identity(
         cluster=store.cluster,
-        vault_namespace=store.namespace,
+        relative_namespace=store.namespace,
+        full_namespace=vault.full_namespace(store.namespace),
         method="jwt",
         path=f"jwt-{store.cluster}",
         issuer=store.issuer or server,
@@ -132,12 +140,19 @@ def of_hub(fleet: Fleet, server: str) -> Identity:
     )
 
 
-def kv_mounts(fleet: Fleet) -> list[tuple[str | None, str]]:
-    """The Vault namespace and path of every KV engine that this stack's clusters read from, each once."""
+def everyone(fleet: Fleet) -> list[Identity]:
+    """The identities that this stack makes: of its spokes, and of the hub where that has a `secretStore`."""
     found = [of_spoke(fleet, spoke) for spoke in fleet.spokes]
     if fleet.hub.secret_store:
         found.append(of_hub(fleet, server=""))
-    places = {(one.vault_namespace, grant.mount) for one in found for grant in one.grants}
+    return found
+
+
+def kv_mounts(fleet: Fleet) -> list[tuple[str | None, str]]:
+    """The relative namespace and the path of every KV engine that this stack's clusters read from, each once."""
+    places = {
+        (one.relative_namespace, grant.mount) for one in everyone(fleet) for grant in one.grants
+    }
     return sorted(places, key=lambda place: (place[0] or "", place[1]))
 
 
@@ -164,8 +179,8 @@ def stores(fleet: Fleet, identity: Identity) -> list[dict[str, Any]]:
             "version": "v2",
             "auth": _auth(identity, grant, vault.audience),
         }
-        if identity.vault_namespace:
-            provider["namespace"] = identity.vault_namespace
+        if identity.full_namespace:
+            provider["namespace"] = identity.full_namespace
         if vault.ca_file:
             provider["caBundle"] = base64.b64encode(Path(vault.ca_file).read_bytes()).decode()
         spec: dict[str, Any] = {"provider": {"vault": provider}}

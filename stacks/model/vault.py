@@ -75,6 +75,13 @@ class Vault(Section):
         description="Longest lifetime of a renewed Vault token, in seconds; default: tokenTtl.",
     )
 
+    def full_namespace(self, relative: str | None) -> str | None:
+        """A Vault namespace by its full path, as clients write it; None for Vault's root. The only place that joins.
+
+        `relative` is as the stack file and Pulumi's provider have it: below `parentNamespace`, None for that itself.
+        """
+        return "/".join(filter(None, (self.parent_namespace, relative))) or None
+
 
 class SecretStore(Section):
     """One ClusterSecretStore on every spoke, with a role and a policy of its own in Vault."""

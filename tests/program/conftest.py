@@ -59,6 +59,7 @@ CANARIES = {
     "password": "canary-password",
 }
 """What the kubeconfig's users hold, by their key there."""
+VAULT_TOKEN = "canary-token-of-vault"
 
 INSTALL_MANIFEST = """
 apiVersion: apiextensions.k8s.io/v1
@@ -311,6 +312,7 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
     for key, value in {
         "KUBECONFIG": tmp_path / "kubeconfig",
         "VAULT_ADDR": "https://127.0.0.1:8200",
+        "VAULT_TOKEN": VAULT_TOKEN,
         "VAULT_CACERT": pem_files / "ca.crt",
         "FLEET_ARGOCD_MANIFEST": tmp_path / "install.yaml",
         "FLEET_GITOPS_REPO": "http://127.0.0.1:3000/platform/gitops-config.git",
@@ -322,7 +324,10 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(key, str(value))
     hub = LiveHub().with_argocd()
     monkeypatch.setattr(ClusterAPI, "json", lambda _, path: LiveHub.json(hub, path))
-    monkeypatch.setattr(httpx, "get", lambda url, **_: httpx.Response(200))
+    monkeypatch.delenv("VAULT_NAMESPACE", raising=False)
+    monkeypatch.setattr(
+        httpx, "get", lambda url, **_: httpx.Response(200, json={"data": {"policies": ["root"]}})
+    )
 
     def run(
         stack: str,

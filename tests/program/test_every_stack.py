@@ -11,6 +11,7 @@ from tests.program.conftest import (
     EXAMPLES,
     JOINING,
     TOKEN,
+    VAULT_TOKEN,
     Run,
     RunProgram,
     example,
@@ -52,7 +53,7 @@ def secrets_in_clear(run: Run) -> set[str]:
     return {
         one.name
         for one in run.resources
-        if any(canary in one.in_clear() for canary in (TOKEN, *CANARIES.values()))
+        if any(canary in one.in_clear() for canary in (TOKEN, VAULT_TOKEN, *CANARIES.values()))
     }
 
 
@@ -68,7 +69,7 @@ def test_no_secret_leaks(run_program: RunProgram, stack: str) -> None:
         token = run.one(":Secret", f"{spoke}-argocd-manager-token")
         assert "data" in token.request.additionalSecretOutputs
     exported = repr(run.outputs)
-    assert not any(canary in exported for canary in (TOKEN, *CANARIES.values()))
+    assert not any(canary in exported for canary in (TOKEN, VAULT_TOKEN, *CANARIES.values()))
 
 
 def test_the_leak_test_finds_a_leak(run_program: RunProgram) -> None:

@@ -261,3 +261,39 @@ def test_external_secrets_from_a_registry(run_program: RunProgram, source: dict[
     repo = chart.inputs.get("repositoryOpts", {}).get("repo")
     assert repo == ("https://127.0.0.1:3001/charts" if "repo" in source else None)
     assert chart.inputs["values"]["crds"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+
+
+@pytest.mark.parametrize("stack", ["lab", "hub", "production"])
+def test_below_a_parent_namespace_the_provider_has_it_and_stores_the_whole_path(
+    run_program: RunProgram, stack: str
+) -> None:
+    without = run_program(stack)
+    assert without.of("pulumi:providers:vault")[0].name == "vault"
+    config = example(stack)
+    config["fleet:vault"]["parentNamespace"] = "corp/team"
+    run = run_program(stack, config)
+    (provider,) = run.of("pulumi:providers:vault")
+    assert provider.inputs["namespace"] == "corp/team"
+    assert provider.name == "vault-corp/team", "what is below another is deleted there, not here"
+
+    made, before = (
+        {one.name: one for one in some.resources if one.type.startswith("vault:")}
+        for some in (run, without)
+    )
+    assert made.keys() == before.keys()
+    for name, one in made.items():
+        assert one.inputs.get("namespace") == before[name].inputs.get("namespace")
+        triggers = {one.request.replacement_trigger.string_value for one in (one, before[name])}
+        assert triggers == {"corp/team", "/"}, "and all of it is made anew"
+
+    def namespaces(of: Run) -> dict[str, str]:
+        return {
+            one.name: one.inputs["spec"]["provider"]["vault"].get("namespace", "")
+            for one in of.of(":ClusterSecretStore")
+        }
+
+    assert namespaces(without)
+    assert namespaces(run) == {
+        name: "/".join(filter(None, ("corp/team", namespace)))
+        for name, namespace in namespaces(without).items()
+    }

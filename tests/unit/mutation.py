@@ -65,7 +65,7 @@ def _change(draw: st.DrawFn, root: Any) -> None:
                 key
             ]
         case _:
-            inside[key] = draw(st.sampled_from(STRANGE) | st.text(max_size=30))
+            inside[key] = copy.deepcopy(draw(st.sampled_from(STRANGE) | st.text(max_size=30)))
 
 
 def _places(value: Any) -> Any:

@@ -145,6 +145,35 @@ def test_spokes_that_may_read_what_the_hub_logs_in_with() -> None:
         assert not said(hub=hub, staging=staging)
 
 
+def test_one_vault_namespace_by_two_names() -> None:
+    """Below a parent in one stack file, by its whole path in the other."""
+    argocd = {"manifest": "install.yaml"}
+    address = {"address": "https://vault.example"}
+    hub = a_stack(
+        "dev",
+        hub={"context": "hub", "secretStore": {"namespace": "corp/hub"}},
+        argocd=argocd,
+        vault=address,
+        applicationSets=[],
+    )
+
+    def staging(parent: str, namespace: str) -> Fleet:
+        vault = {**address, "parentNamespace": parent, "namespace": namespace, "readPaths": ["*"]}
+        return a_stack("staging", spoke("s", "staging"), vault=vault)
+
+    (found,) = said(hub=hub, staging=staging("corp", "hub"))
+    assert 'under "clusters/*" the hub of stack "hub" has what Argo CD logs in to' in found
+    assert not said(hub=hub, staging=staging("other", "hub"))
+    assert not said(hub=hub, staging=staging("corp", "corp/hub")), "which is corp/corp/hub"
+
+    production = a_stack(
+        "production", spoke("p", "production"), vault={**address, "namespace": "corp/all"}
+    )
+    (found,) = said(production=production, staging=staging("corp", "all"))
+    assert 'which is also for "p" of stack "production"' in found
+    assert not said(production=production, staging=staging("other", "all"))
+
+
 def test_spokes_that_may_read_another_environment_s_secrets() -> None:
     greedy = {"address": "https://vault.example", "readPaths": ["+/db", "production/payments/*"]}
     staging = a_stack("staging", spoke("s", "staging"), vault=greedy)

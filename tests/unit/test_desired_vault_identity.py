@@ -4,6 +4,8 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from stacks.desired import vault_identity
 from stacks.model.fleet import Fleet
 from stacks.model.spoke import USUAL_API_AUDIENCES
@@ -54,7 +56,7 @@ def test_a_policy_reads_its_paths_and_nothing_else() -> None:
 def test_templates_and_the_method_of_a_spoke() -> None:
     vault = _vault(namespace="{environment}/{region}", authPath="k8s/{cluster}", auth="kubernetes")
     who = _of(_fleet(vault=vault))
-    assert who.vault_namespace == "production/eu-west-1"
+    assert who.relative_namespace == "production/eu-west-1"
     assert (who.method, who.path) == ("kubernetes", "k8s/prod-1")
     fleet = _fleet(vault=_vault(auth="kubernetes"))
     assert _of(fleet).path == "kubernetes-prod-1"
@@ -149,7 +151,7 @@ def test_the_hub_reads_the_credentials_of_spokes_for_argocd_alone() -> None:
     fleet = _fleet(hub={"context": "hub", "secretStore": store}, argocd={"namespace": "argo"})
     who = vault_identity.of_hub(fleet, "https://hub.example.com")
     assert (who.cluster, who.path, who.method) == ("hub", "jwt-hub", "jwt")
-    assert (who.issuer, who.vault_namespace) == ("https://hub.example.com", "platform")
+    assert (who.issuer, who.relative_namespace) == ("https://hub.example.com", "platform")
     (grant,) = who.grants
     assert (grant.store, grant.suffix) == ("fleet-clusters", "")
     assert (grant.role, grant.policy) == ("external-secrets", "hub-external-secrets")
@@ -193,3 +195,29 @@ def test_public_keys_are_one_text_each_without_a_line_break_at_the_end(tmp_path:
     found = vault_identity.public_keys([str(tmp_path / "old.pem"), str(tmp_path / "new.pem")])
     assert found == keys
     assert vault_identity.public_keys([]) == []
+
+
+PARENTS = [None, "admin", "admin/team"]
+NAMESPACES = [None, "{environment}", "team/{environment}/{region}", "{cluster}"]
+
+
+@pytest.mark.parametrize("hub", [None, "hub", "platform/hub"])
+@pytest.mark.parametrize("namespace", NAMESPACES)
+@pytest.mark.parametrize("parent", PARENTS)
+def test_a_full_namespace_is_the_relative_one_below_the_parent(
+    parent: str | None, namespace: str | None, hub: str | None
+) -> None:
+    fleet = _fleet(
+        vault=_vault(parentNamespace=parent, namespace=namespace, manageMount=True),
+        hub={"context": "hub", "secretStore": {"namespace": hub}},
+    )
+    spoke, of_hub = vault_identity.everyone(fleet)
+    filled = fleet.spokes[0].fill(namespace) if namespace else None
+    assert (spoke.relative_namespace, of_hub.relative_namespace) == (filled, hub)
+    for who in (spoke, of_hub):
+        joined = "/".join(part for part in (parent, who.relative_namespace) if part)
+        assert (who.full_namespace or "") == joined
+        for store in vault_identity.stores(fleet, who):
+            assert store["spec"]["provider"]["vault"].get("namespace", "") == joined
+    # The engines are the provider's to make, which puts the parent before them.
+    assert {place for place, _ in vault_identity.kv_mounts(fleet)} == {filled, hub}

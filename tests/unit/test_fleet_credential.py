@@ -28,6 +28,7 @@ ACCOUNT = "/api/v1/namespaces/kube-system/serviceaccounts/argocd-manager"
 ACCOUNT_TOKEN = "/api/v1/namespaces/kube-system/secrets/argocd-manager-token"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 STORE = "/apis/external-secrets.io/v1/clustersecretstores/fleet-clusters"
+LOOKUP, CAPABILITIES = "/v1/auth/token/lookup-self", "/v1/sys/capabilities-self"
 DAY = 86400
 
 
@@ -269,7 +270,7 @@ def test_a_dry_run_changes_nothing(world: World) -> None:
     assert len(world.applied) == 3
     assert {request.query.get("dryRun") for request in world.applied.values()} == {"All"}
     assert world.spoke.of("POST") == []
-    assert [request.path for request in world.vault.requests] == ["/v1/sys/capabilities-self"]
+    assert [request.path for request in world.vault.requests] == [LOOKUP, CAPABILITIES]
 
 
 def test_in_a_namespace_of_the_stack_file_s(world: World) -> None:
@@ -434,6 +435,40 @@ def test_a_vault_that_would_refuse_is_asked_before_anything_changes(
     assert result.exit_code == 1
     assert message in result.stderr
     assert world.spoke.of("PATCH", "POST", "DELETE") == []
+
+
+@pytest.mark.parametrize(
+    ("home", "asked_in", "prefix"),
+    [
+        ("", None, "admin/platform/"),
+        ("admin/", "admin", "platform/"),
+        ("admin/platform/", "admin/platform", ""),
+        ("adm/", "admin/platform", ""),
+        (None, "admin/platform", ""),
+    ],
+)
+def test_a_token_is_asked_about_where_it_is_of(
+    world: World, home: str | None, asked_in: str | None, prefix: str
+) -> None:
+    """There its policy `default` lets it ask; the entry is written where the hub's store reads, whatever the token."""
+    provider = {"path": "platform-kv", "namespace": "admin/platform", "version": "v2"}
+    world.hub.answers[STORE] = (200, {"spec": {"provider": {"vault": provider}}})
+    known = {"data": {"namespace_path": home}} if home else {"data": {}}
+    world.vault.answers[LOOKUP] = (403, {}) if home is None else (200, known)
+    assert world.run("prod-1").exit_code == 0
+    (question,) = [one for one in world.vault.requests if one.path == CAPABILITIES]
+    assert question.headers["X-Vault-Namespace"] == asked_in
+    assert question.body["paths"] == [f"{prefix}platform-kv/data/production/prod-1"]
+    assert world.entry.headers["X-Vault-Namespace"] == "admin/platform"
+    assert world.entry.path == "/v1/platform-kv/data/production/prod-1"
+
+
+def test_before_the_first_up_the_parent_namespace_comes_from_the_stack_file(world: World) -> None:
+    world.hub.answers[STORE] = (404, {})
+    world.own_the_hub()
+    world.stack["fleet:vault"]["parentNamespace"] = "admin"
+    assert world.run("prod-1").exit_code == 0
+    assert world.entry.headers["X-Vault-Namespace"] == "admin/here"
 
 
 def test_a_vault_out_of_reach(world: World) -> None:

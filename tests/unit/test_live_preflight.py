@@ -1,4 +1,4 @@
-"""Preflight, against a small HTTPS server that answers as Vault and as an API server do, and against a live hub."""
+"""Preflight, against a small HTTPS server that answers as an API server does, and against a live hub."""
 
 from __future__ import annotations
 
@@ -19,39 +19,8 @@ from live.cluster_api import ClusterAPI, Unreachable
 from stacks.loading.kubeconfig import Kubeconfig
 from stacks.model.access import ClusterAccess, Endpoint
 from stacks.model.errors import StackError
-from stacks.model.vault import Vault
 from tests.unit.conftest import Server
 from tests.unit.live_hub import KINDS, SECRETS, LiveHub, a_fleet, a_spoke
-
-
-@pytest.mark.parametrize("status", [200, 429, 473])
-def test_an_open_vault(server: Server, status: int) -> None:
-    server.status = status
-    preflight.require_vault(_vault(server.url, server.ca_file), "lab")
-
-
-@pytest.mark.parametrize(
-    ("status", "message"),
-    [(503, "is sealed; unseal it"), (501, "is not initialised"), (404, "with status 404")],
-)
-def test_a_closed_vault(server: Server, status: int, message: str) -> None:
-    server.status = status
-    with pytest.raises(StackError, match=message) as caught:
-        preflight.require_vault(_vault(server.url, server.ca_file), "lab")
-    assert str(caught.value).startswith("stacks/Pulumi.lab.yaml: fleet:vault.address: ")
-
-
-def test_a_vault_that_is_not_there_or_not_trusted(server: Server) -> None:
-    with pytest.raises(StackError, match="does not answer"):
-        preflight.require_vault(_vault(_nobody()), "lab")
-    with pytest.raises(StackError, match=r"does not answer.*certificate"):
-        preflight.require_vault(_vault(server.url), "lab")
-    with pytest.raises(StackError, match=r"fleet:vault.caFile: absent.crt can't be read"):
-        preflight.require_vault(_vault(server.url, "absent.crt"), "lab")
-
-
-def test_a_stack_without_vault() -> None:
-    preflight.require_vault(None, "hub")
 
 
 def test_silent_spokes(server: Server, certificate: Path) -> None:
@@ -251,7 +220,3 @@ def _nobody() -> str:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"https://127.0.0.1:{free.getsockname()[1]}"
-
-
-def _vault(address: str, ca_file: str | None = None) -> Vault:
-    return Vault.model_validate({"address": address, "caFile": ca_file})

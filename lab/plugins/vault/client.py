@@ -68,14 +68,14 @@ class Connection:
         session.proxies = requests.utils.get_environ_proxies(settings.address)
         session.mount("https://", HTTPAdapter(_CONNECTIONS, _CONNECTIONS))
         session.mount("http://", HTTPAdapter(_CONNECTIONS, _CONNECTIONS))
-        bare = Vault(session, settings, "", settings.token)
+        bare = Vault(session, settings, settings.lookup_namespace, settings.token)
         found = bare.read("auth/token/lookup-self") or {}
         home = trim(found.get("namespace_path"))
         self._token = settings.token
         if settings.child_token:
             self._token = self._child(Vault(session, settings, home, settings.token))
-        if settings.namespace_from_token:
-            self._namespace = settings.namespace or home
+        # What is given counts; only without it everything is below the token's own namespace.
+        self._namespace = settings.namespace or home
         return session
 
     def _child(self, vault: Vault) -> str:

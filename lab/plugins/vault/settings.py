@@ -15,28 +15,37 @@ from lab.plugins.vault.check import unexpected
 from lab.plugins.vault.schema import Plain, trim
 
 _STRINGS = {"address", "token", "tokenName", "caCertFile", "caCertDir", "namespace"}
-_BOOLEANS = {"skipTlsVerify", "skipChildToken", "skipGetVaultVersion", "setNamespaceFromToken"}
+_BOOLEANS = {"skipTlsVerify", "skipChildToken", "skipGetVaultVersion"}
 _INTEGERS = {"maxRetries", "maxRetriesCcc", "maxLeaseTtlSeconds"}
 _IGNORED = {"version", "pluginDownloadURL", "vaultVersionOverride"}
 KNOWN = _STRINGS | _BOOLEANS | _INTEGERS | _IGNORED
 """The provider arguments that this plugin takes."""
 
-_OFFICIAL_ONLY = {"addAddressToEnv", "clientAuth", "headers", "tlsServerName"}
+_OFFICIAL_ONLY = {
+    "addAddressToEnv",
+    "clientAuth",
+    "headers",
+    "setNamespaceFromToken",  # and what it turns off differs from release to release
+    "tlsServerName",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to reach Vault. TTL in seconds; `verify` is what requests takes: a path or a flag."""
+    """How to reach Vault. TTL in seconds; `verify` is what requests takes: a path or a flag.
+
+    `lookup_namespace` is where the token is looked up: as in Vault's own client, what the environment says.
+    """
 
     address: str
     token: str = field(repr=False)
     namespace: str = ""
+    lookup_namespace: str = ""
     verify: str | bool = True
     max_retries: int = 2
     child_token: bool = True
     display_name: str = "terraform"
     child_token_ttl: int = 1200
-    namespace_from_token: bool = True
 
 
 def failures(inputs: Plain) -> list[CheckFailure]:
@@ -79,12 +88,12 @@ def resolve(inputs: Plain, environment: Mapping[str, str] = os.environ) -> Setti
         address=text("address", "VAULT_ADDR").rstrip("/"),
         token=text("token", "VAULT_TOKEN") or _token_file(environment),
         namespace=trim(text("namespace", "VAULT_NAMESPACE")),
+        lookup_namespace=trim(environment.get("VAULT_NAMESPACE")),
         verify=False if insecure else ca or True,
         max_retries=number("maxRetries", "VAULT_MAX_RETRIES", 2),
         child_token=not flag("skipChildToken", "TERRAFORM_VAULT_SKIP_CHILD_TOKEN", False),
         display_name=text("tokenName", "VAULT_TOKEN_NAME") or "terraform",
         child_token_ttl=number("maxLeaseTtlSeconds", "TERRAFORM_VAULT_MAX_TTL", 1200),
-        namespace_from_token=flag("setNamespaceFromToken", "VAULT_SET_NAMESPACE_FROM_TOKEN", True),
     )
 
 

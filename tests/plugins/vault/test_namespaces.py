@@ -103,3 +103,96 @@ vault.Policy("policy", name="deep", policy='''{READ}''', namespace=child.path, o
     assert found["custom_metadata"] == {"team": "two"}
     again = stack.up(text + f'\nvault.Namespace("again", path={mount!r})', expect=1).output
     assert f'namespace "{mount}" exists already' in again
+
+
+def token_of(bao, namespace: str, policy: str) -> str:
+    client = bao.client(namespace)
+    client.sys.create_or_update_acl_policy("some", policy, pretty_print=False)
+    return client.auth.token.create(policies=["some"], ttl="1h")["auth"]["client_token"]
+
+
+def nested(bao, mount: str) -> tuple[str, str]:
+    for parent, child in (("", mount), (mount, "production")):
+        bao.client(parent or None).sys.create_namespace(child)
+    return mount, f"{mount}/production"
+
+
+TOKEN_RULES = """
+path "auth/token/create" { capabilities = ["create", "update"] }
+path "auth/token/lookup-self" { capabilities = ["read"] }
+"""
+POLICY_RULE = (
+    'path "{}sys/policies/acl/*" {{ capabilities = ["create", "read", "update", "delete"] }}'
+)
+
+
+def policies(provider: str) -> str:
+    return f"""
+options = pulumi.ResourceOptions(provider=vault.Provider({provider}))
+vault.Policy("above", name="above", policy='''{READ}''', opts=options)
+vault.Policy("below", name="below", policy='''{READ}''', namespace="production", opts=options)
+"""
+
+
+def has(bao, namespace: str, policy: str) -> bool:
+    return policy in bao.client(namespace or None).sys.list_acl_policies()["data"]["keys"]
+
+
+@pytest.mark.parametrize("token", ["root", "of the parent"])
+def test_a_providers_namespace_counts_whatever_the_tokens(stack, bao, mount, token):
+    parent, child = nested(bao, mount)
+    if token != "root":
+        rules = TOKEN_RULES + POLICY_RULE.format("") + POLICY_RULE.format("production/")
+        stack.environment["VAULT_TOKEN"] = token_of(bao, parent, rules)
+    stack.up(policies(f'"vault-{parent}", namespace={parent!r}'))
+    assert has(bao, parent, "above")
+    assert has(bao, child, "below")
+    stack.unchanged()
+    # Where the token is looked up says the environment; where things are made, only the provider.
+    stack.pulumi("refresh", "--yes", "--skip-preview", VAULT_NAMESPACE=parent)
+    stack.unchanged()
+
+
+@pytest.mark.parametrize("by", ["token", "environment"])
+def test_without_one_everything_is_shifted(stack, bao, mount, by):
+    parent, child = nested(bao, mount)
+    if by == "token":
+        rules = TOKEN_RULES + POLICY_RULE.format("") + POLICY_RULE.format("production/")
+        stack.environment["VAULT_TOKEN"] = token_of(bao, parent, rules)
+    else:
+        stack.environment["VAULT_NAMESPACE"] = parent
+    stack.up(policies('"vault"'))
+    assert has(bao, parent, "above")
+    assert has(bao, child, "below")
+
+
+def test_another_parent_moves_what_there_is(stack, bao, mount):
+    """As Fleet's program does it: a provider named after the parent, which is also what triggers a replacement."""
+    one, _ = nested(bao, mount)
+    two, _ = nested(bao, f"{mount}-two")
+    places = ["", one, two]
+    program = f"""
+import os
+parent = os.environ.get("PARENT") or None
+provider = vault.Provider(f"vault-{{parent}}" if parent else "vault", namespace=parent)
+options = pulumi.ResourceOptions(provider=provider, replacement_trigger=parent or "/")
+vault.Policy("one", name={mount!r}, policy='''{READ}''', opts=options)
+"""
+    stack.up(program.replace(', replacement_trigger=parent or "/"', ""))
+    stack.environment["PARENT"] = ""
+    stack.unchanged(program)  # of a release that knew no trigger
+    for parent in ("", one, two, "", one):
+        stack.environment["PARENT"] = parent
+        stack.up()
+        assert [place for place in places if has(bao, place, mount)] == [parent]
+        stack.unchanged()
+
+
+def test_a_token_that_may_not_look_itself_up_is_of_no_use(stack, bao, mount):
+    rules = 'path "auth/token/create" { capabilities = ["update"] }' + POLICY_RULE.format("")
+    client = bao.client()
+    client.sys.create_or_update_acl_policy(mount, rules, pretty_print=False)
+    made = client.auth.token.create(policies=[mount], no_default_policy=True, ttl="1h")
+    stack.environment["VAULT_TOKEN"] = made["auth"]["client_token"]
+    said = stack.up(f"vault.Policy('one', name={mount!r}, policy='''{READ}''')", expect=1).output
+    assert "auth/token/lookup-self" in said
