@@ -3,7 +3,7 @@
 import pulumi
 
 import components
-from live import manifests, preflight, vault_state
+from live import identity, manifests, preflight, vault_state
 from stacks.loading.endpoints import endpoints_of
 from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
 from stacks.loading.load import load
@@ -23,10 +23,15 @@ try:
     if eso and fleet.installs_external_secrets:
         eso_manifest = manifests.read(eso.manifests) or manifests.read_crds(eso.crds)
     preview = pulumi.runtime.is_dry_run()
-    warnings = vault_state.require(fleet, stack, preview=preview)
+    recorded = components.recorded_identities()
+    fleet, warnings = identity.require(
+        fleet, stack, hub_access, endpoints, recorded, preview=preview
+    )
+    warnings += vault_state.require(fleet, stack, preview=preview)
     warnings += preflight.require_hub(fleet, stack, kubeconfig, preview=preview)
 except (StackError, KubeconfigError, ManifestError) as error:
     raise pulumi.RunError(str(error)) from None
+components.record_identities(identity.of(fleet))
 components.wait_as_pulumi_means_it()
 silent = preflight.silent(fleet, endpoints)
 for warning in [*warnings, *silent.values()]:
@@ -67,6 +72,6 @@ components.FleetApplicationSets(
     on_hub,
 )
 
-pulumi.export("argocdNamespace", hub.namespace)
+pulumi.export("argocdNamespace", fleet.argocd.namespace)
 pulumi.export("spokes", {spoke.name: spoke.server for spoke in fleet.spokes})
 pulumi.export("applicationSets", [one.name for one in fleet.application_sets])

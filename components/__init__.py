@@ -5,6 +5,7 @@ from components.argocd import ArgoCD, ArgoCDArgs
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.management_hub import ManagementHub, ManagementHubArgs
 from components.onboarding import OnboardingArgs, onboard_spokes
+from components.recorded import record_identities, recorded_identities
 from components.spoke_cluster import SpokeCluster, SpokeClusterArgs
 from components.vault_identity import VaultIdentity, VaultIdentityArgs
 from components.waiting import wait_as_pulumi_means_it
@@ -24,5 +25,7 @@ __all__ = [
     "VaultIdentity",
     "VaultIdentityArgs",
     "onboard_spokes",
+    "record_identities",
+    "recorded_identities",
     "wait_as_pulumi_means_it",
 ]

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from live.cluster_api import ClusterAPI, NotFound
-from stacks.desired.contract import CLUSTER_SECRET_TYPE, PROTECTED_ANNOTATION, STACK_LABEL
+from stacks.desired.contract import (
+    CLUSTER_SECRET_TYPE,
+    IDENTITY_ANNOTATION,
+    PROTECTED_ANNOTATION,
+    STACK_LABEL,
+)
 
 PULUMI_MANAGER = "pulumi-"
 """How the field managers begin under which Pulumi's Kubernetes plugin writes, by server-side apply or otherwise."""
@@ -35,7 +40,8 @@ class Owned:
 class LiveCluster(Owned):
     """A cluster Secret, without its credential.
 
-    `rendered` says that an ExternalSecret owns it, `protected` that Pulumi won't delete it.
+    `rendered` says that an ExternalSecret owns it, `protected` that Pulumi won't delete it; `identity` is the
+    cluster's, as the stack that made it has found it, and empty where it doesn't say.
     """
 
     name: str
@@ -43,6 +49,7 @@ class LiveCluster(Owned):
     labels: Mapping[str, str]
     rendered: bool = False
     protected: bool = False
+    identity: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +157,7 @@ def applications(
 
 def _cluster(item: Object) -> LiveCluster:
     data = item.get("data") or {}
+    annotations = item["metadata"].get("annotations") or {}
     return LiveCluster(
         **_owned(item),
         name=_decoded(data.get("name")),
@@ -159,7 +167,8 @@ def _cluster(item: Object) -> LiveCluster:
             owner.get("kind") == "ExternalSecret"
             for owner in item["metadata"].get("ownerReferences") or ()
         ),
-        protected=(item["metadata"].get("annotations") or {}).get(PROTECTED_ANNOTATION) == "true",
+        protected=annotations.get(PROTECTED_ANNOTATION) == "true",
+        identity=str(annotations.get(IDENTITY_ANNOTATION) or ""),
     )
 
 

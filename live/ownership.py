@@ -120,6 +120,13 @@ def _clusters(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
                     f'the hub has a cluster "{spoke.name}" already, which {_belongs(live)}; '
                     + _remedy(fleet, stack, state, live, "secret", "spoke"),
                 )
+            elif spoke.identity and spoke.identity == live.identity:
+                yield Problem(
+                    where,
+                    f'"{spoke.name}" is the very cluster ({live.identity}) that the hub has as "{live.name}", which '
+                    f"{_belongs(live)}: both stacks would deploy to it; name another context, or take "
+                    f'"{live.name}" out of the hub first',
+                )
             elif server_key(spoke.server) == server_key(live.server):
                 # Two cluster Secrets with one server clobber each other in Argo CD.
                 yield Problem(

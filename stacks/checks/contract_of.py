@@ -33,7 +33,12 @@ def contract_of(fleet: Fleet, stack: str) -> list[Contract]:
                 frozenset(labels),
                 # Not on every spoke, but never the stack file's to set.
                 frozenset(
-                    (*annotations, contract.STORES_ANNOTATION, contract.PROTECTED_ANNOTATION)
+                    (
+                        *annotations,
+                        contract.STORES_ANNOTATION,
+                        contract.PROTECTED_ANNOTATION,
+                        contract.IDENTITY_ANNOTATION,
+                    )
                 ),
             )
         )

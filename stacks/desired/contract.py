@@ -21,6 +21,9 @@ STORES_ANNOTATION = "external_secrets_stores"
 PROTECTED_ANNOTATION = "fleet_protected"
 """That Pulumi's state has the spoke as protected: by it a preflight knows that deleting would be refused half-way."""
 
+IDENTITY_ANNOTATION = "fleet_identity"
+"""Which cluster it is, by the UID of its namespace kube-system: so stacks that share a hub tell one by two names."""
+
 
 def labels(fleet: Fleet, stack: str, spoke: Spoke) -> dict[str, str]:
     """The labels of a spoke's cluster Secret, sorted by name; the spoke's own never override Fleet's."""
@@ -57,6 +60,8 @@ def annotations(fleet: Fleet, spoke: Spoke) -> dict[str, str]:
     if isinstance(spoke.auth, EksAuth):
         ours["aws_cluster_name"] = spoke.auth.cluster_name
         ours["aws_region"] = spoke.region
+    if spoke.identity:
+        ours[IDENTITY_ANNOTATION] = spoke.identity
     if fleet.protects(spoke):
         ours[PROTECTED_ANNOTATION] = "true"
     if fleet.delivery_of(spoke) == "argocd":
