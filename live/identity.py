@@ -128,9 +128,9 @@ def _changed(clusters: list[_Cluster], found: Mapping[str, str]) -> Iterator[Pro
         else:
             yield Problem(
                 one.where,
-                f'{one.name} is another cluster than before: context "{one.context}" leads to {live}{known}, and it was '
-                f"{wanted}. Are contexts or servers of the kubeconfig mixed up? Then mend that. Only if the cluster was "
-                f"made anew: write `identity: {live}` here, and go on as docs/recover.md has it",
+                f'{one.name} is another cluster than before: context "{one.context}" leads to {live}{known}, and it '
+                f"was {wanted}. Are contexts or servers of the kubeconfig mixed up? Then mend that. Only if the "
+                f"cluster was made anew: write `identity: {live}` here, and go on as docs/recover.md has it",
             )
 
 

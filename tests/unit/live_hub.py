@@ -90,6 +90,9 @@ class LiveHub(ClusterAPI):
             self.with_argocd(stack)
         for spoke in fleet.spokes:
             self.cluster(spoke.name, spoke.server, contract.labels(fleet, stack, spoke), stack)
+            if spoke.identity:
+                told = {contract.IDENTITY_ANNOTATION: spoke.identity}
+                self.lists[SECRETS][-1]["metadata"]["annotations"] |= told
             if fleet.protects(spoke):
                 protected = {contract.PROTECTED_ANNOTATION: "true"}
                 self.lists[SECRETS][-1]["metadata"]["annotations"] |= protected
