@@ -81,7 +81,8 @@ class LiveHub(ClusterAPI):
         for kind in ("applicationsets", "appprojects", "applications"):
             self.lists[f"{KINDS}/{kind}"] = []
         if owner:
-            self.project(sets.PROJECT, owner)
+            for name in (sets.PROJECT, sets.SERVICES_PROJECT, sets.HUB_PROJECT):
+                self.project(name, owner)
         return self
 
     def up(self, fleet: Fleet, stack: str) -> LiveHub:
