@@ -113,12 +113,12 @@ def _elsewhere(one: Named, owner: Named) -> Iterator[Problem]:
         )
     shut = desired.system_namespaces(owning)
     for namespace in desired.system_namespaces(fleet)[1:]:
-        if not desired.is_among(namespace, shut):
+        if namespace != fleet.argocd.namespace and not desired.is_among(namespace, shut):
             yield Problem(
                 "",
-                f'here Argo CD or External Secrets has the namespace "{namespace}" of the spokes, and stack "{stack}", '
-                f'which owns hub "{fleet.hub.context}", lets services into it; add it to '
-                "fleet:projects.systemNamespaces there",
+                f'Argo CD or External Secrets has the namespace "{namespace}" on spokes of this stack, and stack '
+                f'"{stack}", which owns hub "{fleet.hub.context}", lets services into it; add it there to '
+                "fleet:projects.systemNamespaces",
             )
 
 

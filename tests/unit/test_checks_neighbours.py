@@ -125,7 +125,7 @@ def test_a_repo_that_the_hub_s_owner_does_not_let_in() -> None:
     repo = {"repo": "https://git.example/another"}
     assert said(hub=HUB, staging=a_stack("staging", gitops=repo)) == [
         'staging: fleet:gitops.repo: stack "hub", which owns hub "hub", lets Argo CD deploy from '
-        "https://git.example/gitops-config only; write the same in both"
+        "https://git.example/gitops-config only; write the same in both, or add it to the `repos` of its fleet:projects"
     ]
     assert not said(hub=HUB, staging=a_stack("staging", gitops=repo, applicationSets=[]))
 

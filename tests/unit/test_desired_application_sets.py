@@ -42,7 +42,7 @@ def _fleet(**sections: Any) -> Fleet:
 
 def _spec(**block: Any) -> dict[str, Any]:
     one = ApplicationSet.model_validate({"name": "one", "layout": "platform", **block})
-    return set_spec(_fleet(), one)
+    return set_spec(_fleet(), "lab", one)
 
 
 def _strings(value: Any) -> list[str]:
@@ -87,8 +87,8 @@ def test_services_follow_one_revision_for_finding_and_for_deploying() -> None:
     [
         ({}, "one", "one"),
         ({"application": "addons"}, "addons", "addons"),
-        ({"namespace": "kube-addons"}, "one", "kube-addons"),
-        ({"application": "addons", "namespace": "kube-addons"}, "addons", "kube-addons"),
+        ({"namespace": "add-ons"}, "one", "add-ons"),
+        ({"application": "addons", "namespace": "add-ons"}, "addons", "add-ons"),
     ],
 )
 def test_a_directory(block: dict[str, str], application: str, namespace: str) -> None:
@@ -114,7 +114,8 @@ def test_every_application_heals_and_names_its_project(layout: str) -> None:
     spec = _spec(layout=layout, path="x")
     assert spec["goTemplate"] is True
     assert spec["goTemplateOptions"] == ["missingkey=error"]
-    assert spec["template"]["spec"]["project"] == "platform", "a project is never templated"
+    wanted = "services" if layout == "services" else "platform"
+    assert spec["template"]["spec"]["project"] == wanted, "no template where the hub is no spoke"
     assert spec["template"]["spec"]["syncPolicy"] == {
         "automated": {"prune": True, "selfHeal": True},
         "syncOptions": ["CreateNamespace=true"],
@@ -134,7 +135,7 @@ def test_every_application_heals_and_names_its_project(layout: str) -> None:
 def test_references_tell_all_that_the_templates_read(block: dict[str, str]) -> None:
     one = ApplicationSet.model_validate({"name": "one", **block})
     found = sets.references(one)
-    text = " ".join(_strings(set_spec(_fleet(), one)))
+    text = " ".join(_strings(set_spec(_fleet(), "lab", one)))
     read = re.findall(r"\.metadata\.(labels|annotations)[ .]\"?(\w+)", text)
     assert {name for field, name in read if field == "labels"} == found.labels
     assert {name for field, name in read if field == "annotations"} == found.annotations
