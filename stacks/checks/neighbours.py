@@ -111,14 +111,14 @@ def _elsewhere(one: Named, owner: Named) -> Iterator[Problem]:
             f'stack "{stack}", which owns hub "{fleet.hub.context}", lets Argo CD deploy from {owning.gitops.repo} '
             "only; write the same in both, or add it to the `repos` of its fleet:projects",
         )
-    shut = desired.system_namespaces(owning)
+    shut, settings = desired.system_namespaces(owning), fleet.external_secrets
     for namespace in desired.system_namespaces(fleet)[1:]:
         if namespace != fleet.argocd.namespace and not desired.is_among(namespace, shut):
+            its = settings and namespace == settings.namespace
             yield Problem(
-                "",
-                f'Argo CD or External Secrets has the namespace "{namespace}" on spokes of this stack, and stack '
-                f'"{stack}", which owns hub "{fleet.hub.context}", lets services into it; add it there to '
-                "fleet:projects.systemNamespaces",
+                "fleet:externalSecrets.namespace" if its else "fleet:rbac.accountNamespace",
+                f'stack "{stack}", which owns hub "{fleet.hub.context}", lets services into "{namespace}"; add it to '
+                "fleet:projects.systemNamespaces there",
             )
 
 
