@@ -51,11 +51,12 @@ def left_out(fleet: Fleet, stack: str, services: ApplicationSet) -> list[str]:
     be the same Application, and so would one on `prod` whose name begins with what `prod-eu` has beyond that.
     """
     names = set(projects.system_namespaces(fleet))
-    for spoke in sets.spokes(fleet, stack, services):
-        begin = f"{spoke.name}-"
-        names |= {
-            made.removeprefix(begin) for made in _made(fleet, stack) if made.startswith(begin)
-        }
+    taken = {spoke.name for spoke in sets.spokes(fleet, stack, services)}
+    for application in _made(fleet, stack):
+        words = application.split("-")
+        for cut in range(1, len(words)):
+            if "-".join(words[:cut]) in taken:
+                names.add("-".join(words[cut:]))
     return sorted(names)
 
 

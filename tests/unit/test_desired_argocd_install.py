@@ -69,7 +69,7 @@ def test_a_manifest_without_the_controller_can_t_be_sharded() -> None:
 
 def _app_projects(*of_an_entry: str) -> dict[str, Any]:
     """The CRD of AppProjects, whose lists of cluster-wide objects have entries with these keys."""
-    schema: dict[str, Any] = {"items": {"properties": dict.fromkeys(of_an_entry, {})}}
+    schema: dict[str, Any] = {"items": {"properties": {key: {} for key in of_an_entry}}}
     for key in ("clusterResourceBlacklist", "spec"):
         schema = {"properties": {key: schema}}
     return {
