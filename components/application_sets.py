@@ -30,7 +30,8 @@ class FleetApplicationSets(pulumi.ComponentResource):
 
     The sets create and update Applications and never delete one, unless the stack file says so of a set: controllers
     have deleted whole fleets when a generator returned nothing for a moment. Deleting is a step of its own, see
-    docs/remove-a-cluster.md. Does not make the AppProject `platform`: it is the hub's, and other stacks use it too.
+    docs/remove-a-cluster.md. Does not make the AppProjects they deploy by: those are the hub's, and other stacks use
+    them too.
     """
 
     def __init__(
@@ -59,12 +60,12 @@ class FleetApplicationSets(pulumi.ComponentResource):
             )
 
         # A stack that joins a hub finds Argo CD there: preflight has looked.
-        argocd: list[pulumi.Resource] = [args.argocd.project] if args.argocd else []
+        argocd: list[pulumi.Resource] = [*args.argocd.projects] if args.argocd else []
         for one in args.fleet.application_sets:
             on_hub(
                 "ApplicationSet",
                 one.name,
-                application_sets.set_spec(args.fleet, one),
+                application_sets.set_spec(args.fleet, args.stack, one),
                 argocd,
                 one.name,
             )

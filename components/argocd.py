@@ -35,7 +35,7 @@ class ArgoCDArgs:
 
 
 class ArgoCD(pulumi.ComponentResource):
-    """Argo CD from its own install manifest, with the `default` AppProject emptied, and the AppProject `platform`.
+    """Argo CD from its own install manifest, with the `default` AppProject emptied, and the AppProjects of all sets.
 
     The CRDs outlive the stack: deleting them would delete every Application, and with them, where finalizers say so,
     the workloads. Does not set up ingress, SSO or notifications.
@@ -44,8 +44,8 @@ class ArgoCD(pulumi.ComponentResource):
     crds: kubernetes.core.v1.ConfigMap
     """The record of Argo CD's CRDs: what other AppProjects depend on."""
 
-    project: kubernetes.apiextensions.CustomResource
-    """The AppProject `platform`: what ApplicationSets depend on."""
+    projects: Sequence[kubernetes.apiextensions.CustomResource]
+    """The AppProjects `platform`, `services` and `hub`: what ApplicationSets depend on."""
 
     def __init__(
         self, name: str, args: ArgoCDArgs, opts: pulumi.ResourceOptions | None = None
@@ -81,14 +81,21 @@ class ArgoCD(pulumi.ComponentResource):
             name="fleet-project",
             parent=pulumi.create_urn("fleet", "fleet:index:FleetApplicationSets"),
         )
-        self.project = kubernetes.apiextensions.CustomResource(
-            f"{name}-project",
-            api_version=API_VERSION,
-            kind="AppProject",
-            metadata={"name": PROJECT, "namespace": args.namespace, "labels": labels},
-            spec=projects.platform_spec(args.fleet),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.crds], aliases=[before]),
-        )
+        self.projects = [
+            kubernetes.apiextensions.CustomResource(
+                f"{name}-project" if called == PROJECT else f"{name}-project-{called}",
+                api_version=API_VERSION,
+                kind="AppProject",
+                metadata={"name": called, "namespace": args.namespace, "labels": labels},
+                spec=spec,
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    depends_on=[self.crds],
+                    aliases=[before] if called == PROJECT else None,
+                ),
+            )
+            for called, spec in projects.of_hub(args.fleet).items()
+        ]
         ConfigGroup(
             name,
             objs=[*install.rest],

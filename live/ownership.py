@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from live.hub_state import HubState, LiveCluster, LiveSet, Owned
-from stacks.desired import contract, sets
+from stacks.desired import contract, projects, sets
 from stacks.model.auth import VaultAuth
 from stacks.model.errors import Problem
 from stacks.model.fields import server_key
@@ -153,7 +153,9 @@ def _same_names(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
         one.name: f"fleet:applicationSets[{index}].name"
         for index, one in enumerate(fleet.application_sets)
     }
-    wanted_projects = {sets.PROJECT: "fleet:argocd.manifest"} if fleet.owns_hub else {}
+    wanted_projects = (
+        dict.fromkeys(projects.of_hub(fleet), "fleet:argocd.manifest") if fleet.owns_hub else {}
+    )
     if any(fleet.delivery_of(spoke) == "argocd" for spoke in fleet.spokes):
         delivering = {sets.external_secrets_set(stack): "fleet:externalSecrets.delivery"}
         wanted_sets |= delivering
@@ -168,7 +170,9 @@ def _same_names(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
                 yield Problem(
                     wanted[one.object_name],
                     f'the hub has {said} "{one.object_name}" already, which {_belongs(one)}; '
-                    + _remedy(fleet, stack, state, one, kind, "set"),
+                    + _remedy(
+                        fleet, stack, state, one, kind, "set" if kind == "applicationset" else ""
+                    ),
                 )
 
 
@@ -201,16 +205,18 @@ def _belongs(one: Owned) -> str:
 
 
 def _remedy(fleet: Fleet, stack: str, state: HubState, one: Owned, kind: str, thing: str) -> str:
+    """What to do about it; `thing` is what it is called in the stack file, "" where its name isn't given there."""
     label = (
         f"`kubectl --context {fleet.hub.context} -n {state.namespace} label {kind} {one.object_name} "
         f"{contract.STACK_LABEL}={stack}"
     )
+    rename = f"give this {thing} another name, or " if thing else ""
     if one.owner:
         return (
-            f"give this {thing} another name, or take it out there first. Only if that stack is this one under its "
-            f"former name: {label} --overwrite`"
+            f"{rename}take it out there first. Only if that stack is this one under its former name: {label} "
+            "--overwrite`"
         )
     return (
-        f"give this {thing} another name, or let this stack take it over: {label}`, then one `up` with "
+        f"{rename}let this stack take it over: {label}`, then one `up` with "
         "PULUMI_K8S_UPSERT_EXISTING_OBJECTS=true"
     )

@@ -10,6 +10,7 @@ from stacks.checks import (
     external_secrets,
     files,
     issuers,
+    projects,
     spokes,
     vault,
 )
@@ -43,6 +44,7 @@ def problems(fleet: Fleet, stack: str) -> list[Problem]:
         *external_secrets.problems(fleet),
         *vault.problems(fleet),
         *application_sets.shapes(fleet),
+        *projects.problems(fleet),
     ]
     if not basic:
         known = contract_of(fleet, stack)
@@ -50,6 +52,7 @@ def problems(fleet: Fleet, stack: str) -> list[Problem]:
             *spokes.reserved(fleet, known),
             *vault.sizes(fleet, known),
             *application_sets.problems(fleet, stack, known),
+            *projects.of_sets(fleet, stack),
         ]
     return found
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import combinations, permutations
 
+from stacks.checks import projects
 from stacks.checks.vault import readable
 from stacks.desired import contract, sets, vault_identity
+from stacks.desired import projects as desired
 from stacks.desired.policy_paths import overlap
 from stacks.model.errors import Problem
 from stacks.model.fields import server_key
@@ -84,7 +86,7 @@ def _twice(one: Named, other: Named) -> Iterator[Problem]:
 
 def _elsewhere(one: Named, owner: Named) -> Iterator[Problem]:
     """Whether `one` looks for Argo CD where its hub's owner doesn't put it, or for what that one doesn't let in."""
-    (_, fleet), (stack, owning) = one, owner
+    (mine, fleet), (stack, owning) = one, owner
     joins = owning.owns_hub and not fleet.owns_hub
     if joins and fleet.argocd.namespace != owning.argocd.namespace:
         yield Problem(
@@ -92,12 +94,32 @@ def _elsewhere(one: Named, owner: Named) -> Iterator[Problem]:
             f'stack "{stack}", which owns hub "{fleet.hub.context}", installs Argo CD into namespace '
             f'"{owning.argocd.namespace}", not "{fleet.argocd.namespace}"; write that',
         )
-    if joins and fleet.application_sets and fleet.gitops.repo != owning.gitops.repo:
+    if not joins:
+        return
+    for index, entry in enumerate(fleet.application_sets):
+        where, by = f"fleet:applicationSets[{index}]", sets.projects_of(fleet, mine, entry)
+        if said := projects.stopped(owning, entry, by):
+            yield Problem(where, said)
+    used = {
+        repo
+        for name in sets.projects_needed(fleet, mine)
+        for repo in projects.widened(owning, name).repos
+    }
+    if fleet.application_sets and fleet.gitops.repo not in {owning.gitops.repo, *used}:
         yield Problem(
             "fleet:gitops.repo",
             f'stack "{stack}", which owns hub "{fleet.hub.context}", lets Argo CD deploy from {owning.gitops.repo} '
-            "only; write the same in both",
+            "only; write the same in both, or add it to the `repos` of its fleet:projects",
         )
+    shut, settings = desired.system_namespaces(owning), fleet.external_secrets
+    for namespace in desired.system_namespaces(fleet)[1:]:
+        if namespace != fleet.argocd.namespace and not desired.is_among(namespace, shut):
+            its = settings and namespace == settings.namespace
+            yield Problem(
+                "fleet:externalSecrets.namespace" if its else "fleet:rbac.accountNamespace",
+                f'stack "{stack}", which owns hub "{fleet.hub.context}", lets services into "{namespace}"; add it to '
+                "fleet:projects.systemNamespaces there",
+            )
 
 
 def _taking(one: Named, other: Named) -> Iterator[Problem]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from stacks.desired import application_template, sets
+from stacks.desired import application_template, projects, sets
 from stacks.model.fleet import ApplicationSet, Fleet
 
 
-def set_spec(fleet: Fleet, one: ApplicationSet) -> dict[str, Any]:
-    """The spec of one ApplicationSet of the stack file."""
+def set_spec(fleet: Fleet, stack: str, one: ApplicationSet) -> dict[str, Any]:
+    """The spec of one ApplicationSet of the stack's file."""
     generator: dict[str, Any] = {"clusters": {"selector": sets.selector(fleet, one)}}
     revision = one.revision or fleet.gitops.revision
     application = namespace = sets.suffix(one) or "{{index .path.segments 1}}"
@@ -22,7 +23,11 @@ def set_spec(fleet: Fleet, one: ApplicationSet) -> dict[str, Any]:
                 "repoURL": fleet.gitops.repo,
                 "revision": revision,
                 "directories": [
-                    {"path": 'apps/*/overlays/{{index .metadata.labels "environment"}}'}
+                    {"path": 'apps/*/overlays/{{index .metadata.labels "environment"}}'},
+                    *(
+                        {"path": f"apps/{name}/overlays/*", "exclude": True}
+                        for name in left_out(fleet, stack, one)
+                    ),
                 ],
             }
             generator = {"matrix": {"generators": [generator, {"git": git}]}}
@@ -32,8 +37,35 @@ def set_spec(fleet: Fleet, one: ApplicationSet) -> dict[str, Any]:
     return application_template.spec(
         generator=generator,
         application=application,
-        project=sets.PROJECT,
+        project=sets.project(fleet, stack, one),
         source={"repoURL": fleet.gitops.repo, "targetRevision": revision, "path": path},
         namespace=namespace,
         preserve=one.preserve,
     )
+
+
+def left_out(fleet: Fleet, stack: str, services: ApplicationSet) -> list[str]:
+    """The directories under apps/ that are no services, sorted; patterns.
+
+    One named as a system namespace would deploy into it. One named as what another set deploys to the same spoke would
+    be the same Application, and so would one on `prod` whose name begins with what `prod-eu` has beyond that.
+    """
+    names = set(projects.system_namespaces(fleet))
+    taken = {spoke.name for spoke in sets.spokes(fleet, stack, services)}
+    for application in _made(fleet, stack):
+        words = application.split("-")
+        for cut in range(1, len(words)):
+            if "-".join(words[:cut]) in taken:
+                names.add("-".join(words[cut:]))
+    return sorted(names)
+
+
+def _made(fleet: Fleet, stack: str) -> Iterator[str]:
+    """The Applications of the stack's spokes that aren't a service's."""
+    for one in fleet.application_sets:
+        for spoke in sets.spokes(fleet, stack, one):
+            if name := sets.application_name(one, spoke.name):
+                yield name
+    for spoke in fleet.spokes:
+        if fleet.delivery_of(spoke) == "argocd":
+            yield f"{spoke.name}-{sets.EXTERNAL_SECRETS}"

@@ -25,8 +25,16 @@ class Installation:
 
 
 def installation(fleet: Fleet, manifest: Sequence[KubernetesObject]) -> Installation:
-    """What of `manifest` goes onto the hub, and how. Raises ManifestError as `sharded` does."""
+    """What of `manifest` goes onto the hub, and how.
+
+    Raises ManifestError as `sharded` does, and where its AppProjects can't tell one cluster-wide object from another.
+    """
     objects = sharded(manifest, fleet.argocd.controller_replicas)
+    if any(map(_takes_no_names, objects)):
+        raise ManifestError(
+            "fleet:argocd.manifest is of a release before 3.3, whose AppProjects can't keep single namespaces shut; "
+            "take 3.3 or later"
+        )
     config = {**default_config(fleet), **fleet.argocd.config}
     return Installation(
         crds=tuple(crds.of(objects)),
@@ -78,6 +86,15 @@ def placed(one: KubernetesObject, namespace: str, config: Mapping[str, str]) -> 
     if one["kind"] == "ConfigMap" and one["metadata"]["name"] == "argocd-cm":
         one["data"] = {**one.get("data", {}), **config}
     return one
+
+
+def _takes_no_names(one: KubernetesObject) -> bool:
+    """Whether it is the CRD of AppProjects whose lists of cluster-wide objects know kinds only."""
+    if one["kind"] != CRD or one["metadata"]["name"] != "appprojects.argoproj.io":
+        return False
+    schema = one["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    listed = schema["properties"]["spec"]["properties"]["clusterResourceBlacklist"]
+    return "name" not in listed["items"]["properties"]
 
 
 def _is_controller(one: KubernetesObject) -> bool:

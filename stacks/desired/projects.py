@@ -1,28 +1,88 @@
-"""The AppProjects on the hub: what Argo CD may deploy, from where, and to which clusters."""
+"""The AppProjects on the hub: what Argo CD may deploy, from where, and to which clusters.
+
+How Argo CD reads `destinations`: an entry allows what it matches, and one with a `!` matches, and so allows, all that
+is not named after it. What it names it shuts, whatever other entries allow: docs/adr/0021.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Any
 
-from stacks.desired import external_secrets_set
+from stacks.desired import external_secrets_set, sets
 from stacks.desired.objects import RBAC
-from stacks.model.fleet import Fleet
+from stacks.model.fleet import Fleet, Project
 from stacks.model.spoke import IN_CLUSTER_SERVER
 
 EMPTIED = {"description": "Emptied by Fleet: nothing may be deployed through it."}
 """The spec of the AppProject `default`, which Argo CD itself makes open to everything."""
 
 
-def platform_spec(fleet: Fleet) -> dict[str, Any]:
-    """The AppProject `platform`: one repo, every spoke, and few cluster-scoped kinds."""
+KUBERNETES = "kube-*"
+_ITS_NAMESPACES = ("kube-node-lease", "kube-public", "kube-system")
+_NAMESPACE = {"group": "", "kind": "Namespace"}
+_CLUSTER_ROLES = [
+    {"group": RBAC, "kind": "ClusterRole"},
+    {"group": RBAC, "kind": "ClusterRoleBinding"},
+]
+_ON_SPOKES = f"!{IN_CLUSTER_SERVER}"
+
+Spec = dict[str, Any]
+
+
+def of_hub(fleet: Fleet) -> dict[str, Spec]:
+    """The AppProjects that the stack which owns the hub makes beside `default`, by name."""
     return {
-        "description": "What Fleet's ApplicationSets deploy to the spokes.",
-        "sourceRepos": [fleet.gitops.repo],
-        "destinations": destinations(fleet, "*"),
-        "clusterResourceWhitelist": [
-            {"group": "", "kind": "Namespace"},
-            {"group": RBAC, "kind": "ClusterRole"},
-            {"group": RBAC, "kind": "ClusterRoleBinding"},
+        sets.PROJECT: platform_spec(fleet),
+        sets.SERVICES_PROJECT: services_spec(fleet),
+        sets.HUB_PROJECT: hub_spec(fleet),
+    }
+
+
+def platform_spec(fleet: Fleet) -> Spec:
+    """The AppProject `platform`: every spoke, its namespaces, and the rights of people and workloads there."""
+    return _spec(
+        fleet,
+        fleet.projects.platform,
+        "What the platform team's ApplicationSets deploy to the spokes.",
+        server=_ON_SPOKES,
+        kinds=[_NAMESPACE, *_CLUSTER_ROLES],
+    )
+
+
+def services_spec(fleet: Fleet) -> Spec:
+    """The AppProject `services`: every spoke, and nothing that isn't inside of a namespace.
+
+    Not even namespaces: one that a service makes has no Pod Security, and what it takes out of git is deleted.
+    """
+    return _spec(
+        fleet,
+        fleet.projects.services,
+        "Services on the spokes, in namespaces that are there.",
+        server=_ON_SPOKES,
+        kinds=[],
+    )
+
+
+def hub_spec(fleet: Fleet) -> Spec:
+    """The AppProject `hub`, for a hub that is a spoke too; else it lets nothing through.
+
+    Argo CD may do everything there, so what could hand its rights on is left out: RBAC, and Argo CD's own kinds.
+    """
+    if not fleet.hub_is_a_spoke:
+        return {"description": "Nothing may be deployed to the hub: it is no spoke."}
+    return {
+        **_spec(
+            fleet,
+            fleet.projects.hub,
+            "What is deployed to the hub itself.",
+            server=IN_CLUSTER_SERVER,
+            kinds=[_NAMESPACE],
+        ),
+        "namespaceResourceBlacklist": [
+            {"group": RBAC, "kind": "*"},
+            {"group": "argoproj.io", "kind": "*"},
         ],
     }
 
@@ -31,10 +91,16 @@ def external_secrets_spec(fleet: Fleet) -> dict[str, Any]:
     """The AppProject: the chart's repo, one namespace on every spoke, and the kinds that the chart and stores have."""
     settings = fleet.external_secrets
     assert settings, "every fleet with spokes has it"
+    # With `!`, this one entry lets in all that is not the hub, and only that namespace.
+    server = (
+        "*"
+        if any(one.in_cluster and fleet.delivery_of(one) == "argocd" for one in fleet.spokes)
+        else _ON_SPOKES
+    )
     return {
         "description": "External Secrets and the stores, as Fleet delivers them to the spokes.",
         "sourceRepos": [external_secrets_set.source(settings)["repoURL"]],
-        "destinations": destinations(fleet, settings.namespace),
+        "destinations": [{"server": server, "namespace": settings.namespace}],
         "clusterResourceWhitelist": [
             {"group": "", "kind": "Namespace"},
             {"group": "admissionregistration.k8s.io", "kind": "ValidatingWebhookConfiguration"},
@@ -46,12 +112,49 @@ def external_secrets_spec(fleet: Fleet) -> dict[str, Any]:
     }
 
 
-def destinations(fleet: Fleet, namespace: str) -> list[dict[str, str]]:
-    """Where an AppProject may deploy to: this namespace of every spoke, and never the hub, unless it is a spoke too.
+def system_namespaces(fleet: Fleet) -> list[str]:
+    """The namespaces whose Pods may do what no workload should, as patterns: none is a workload's."""
+    settings = fleet.external_secrets
+    named = {
+        fleet.argocd.namespace,
+        settings.namespace if settings else sets.EXTERNAL_SECRETS,
+        fleet.rbac.account_namespace,
+        *(fleet.rbac_of(spoke).account_namespace for spoke in fleet.spokes),
+        *fleet.projects.system_namespaces,
+    }
+    return [KUBERNETES, *sorted(name for name in named if not fnmatchcase(name, KUBERNETES))]
 
-    These are patterns, so that a new spoke changes nothing here.
-    """
-    allowed = [{"server": "*", "namespace": namespace}]
-    if not fleet.hub_is_a_spoke:
-        allowed.append({"server": f"!{IN_CLUSTER_SERVER}", "namespace": "*"})
-    return allowed
+
+def shut(fleet: Fleet, widened: Project) -> list[str]:
+    """The namespaces that an AppProject keeps shut, as patterns: those of the system, but for what widens it."""
+    found = system_namespaces(fleet)
+    if any(fnmatchcase(name, KUBERNETES) for name in widened.namespaces):
+        # What a pattern shuts nothing opens again; so all that it is there for, one by one.
+        found = [*_ITS_NAMESPACES, *found[1:]]
+    return [one for one in found if one not in widened.namespaces]
+
+
+def is_among(namespace: str, patterns: Iterable[str]) -> bool:
+    """Whether the namespace is one of these."""
+    return any(fnmatchcase(namespace, one) for one in patterns)
+
+
+def _spec(
+    fleet: Fleet, widened: Project, description: str, *, server: str, kinds: list[dict[str, str]]
+) -> Spec:
+    closed = shut(fleet, widened)
+    more = [{"group": one.group, "kind": one.kind} for one in widened.cluster_kinds]
+    return {
+        "description": description,
+        "sourceRepos": [*dict.fromkeys([fleet.gitops.repo, *widened.repos])],
+        "destinations": [
+            {"server": server, "namespace": "*"},
+            *(
+                {"server": "*" if server == _ON_SPOKES else server, "namespace": f"!{one}"}
+                for one in closed
+            ),
+        ],
+        "clusterResourceWhitelist": [*kinds, *(one for one in more if one not in kinds)],
+        # Namespaces themselves are in none, so `destinations` doesn't hold for them.
+        "clusterResourceBlacklist": [{**_NAMESPACE, "name": one} for one in closed],
+    }

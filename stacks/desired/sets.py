@@ -10,11 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stacks.desired import contract
 from stacks.desired.contract import CLUSTER_SECRET_TYPE, DELIVERY_LABEL, STACK_LABEL
 from stacks.model.fleet import ApplicationSet, Fleet
+from stacks.model.spoke import IN_CLUSTER_SERVER, Spoke
 
 PROJECT = "platform"
-"""The AppProject of the stack's own sets; the stack that owns the hub makes it."""
+"""The AppProject of sets of the layouts `platform` and `directory`; like the next two, the hub's stack makes it."""
+SERVICES_PROJECT = "services"
+"""The AppProject of sets of the layout `services`."""
+HUB_PROJECT = "hub"
+"""The AppProject of whatever is deployed to the hub itself."""
 EXTERNAL_SECRETS = "external-secrets"
 """What a spoke's Application is called after its name where Argo CD delivers External Secrets."""
 ENVIRONMENT_LABEL = "environment"
@@ -67,6 +73,40 @@ def matches(chosen: Selector, labels: Mapping[str, str]) -> bool:
     return all(labels.get(key) == value for key, value in wanted.items()) and all(
         _meets(expression, labels) for expression in expressions
     )
+
+
+def spokes(fleet: Fleet, stack: str, one: ApplicationSet) -> list[Spoke]:
+    """The spokes of the stack that the set takes."""
+    return [
+        spoke for spoke in fleet.spokes if takes(fleet, one, contract.labels(fleet, stack, spoke))
+    ]
+
+
+def project(fleet: Fleet, stack: str, one: ApplicationSet) -> str:
+    """The AppProject that the set deploys by, as its template has it: to the hub itself by one of its own.
+
+    A template only where the set takes the hub and others: with one, Argo CD's git generator uses no credential that
+    belongs to a project.
+    """
+    its = projects_of(fleet, stack, one)
+    if len(its) == 1:
+        return its[0]
+    return f'{{{{if eq .server "{IN_CLUSTER_SERVER}"}}}}{its[1]}{{{{else}}}}{its[0]}{{{{end}}}}'
+
+
+def projects_of(fleet: Fleet, stack: str, one: ApplicationSet) -> list[str]:
+    """The AppProjects that the set deploys by, that of the hub last."""
+    usual = SERVICES_PROJECT if one.layout == "services" else PROJECT
+    here = [spoke.in_cluster for spoke in spokes(fleet, stack, one)]
+    if not any(here):
+        return [usual]
+    return [HUB_PROJECT] if all(here) else [usual, HUB_PROJECT]
+
+
+def projects_needed(fleet: Fleet, stack: str) -> list[str]:
+    """The AppProjects that the stack's sets deploy by and that the stack which owns the hub makes, sorted."""
+    needed = (name for one in fleet.application_sets for name in projects_of(fleet, stack, one))
+    return sorted(set(needed))
 
 
 def suffix(one: ApplicationSet) -> str | None:

@@ -5,9 +5,9 @@ Keys are camelCase in the stack file and snake_case here. Everything is plain da
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from stacks.model.fields import (
     DnsLabel,
@@ -64,7 +64,9 @@ class GitOps(Section):
 class ResourceKind(Section):
     """A cluster-scoped kind of Kubernetes."""
 
-    group: str = Field(description="API group, such as `cert-manager.io`.")
+    group: Annotated[str, StringConstraints(min_length=0)] = Field(
+        description='API group, such as `cert-manager.io`; "" is the core group.'
+    )
     kind: str = Field(description="Kind, such as `ClusterIssuer`.")
 
 
@@ -76,7 +78,7 @@ class Project(Section):
     )
     namespaces: list[Namespace] = Field(
         default_factory=list,
-        description="System namespaces of the spokes to deploy into, such as `kube-system`.",
+        description="System namespaces to deploy into all the same, such as `kube-system`.",
     )
     cluster_kinds: list[ResourceKind] = Field(
         default_factory=list, description="More cluster-scoped kinds to deploy."
@@ -86,10 +88,17 @@ class Project(Section):
 class Projects(Section):
     """The AppProjects that the ApplicationSets deploy by; the stack that owns the hub makes them."""
 
+    system_namespaces: list[Namespace] = Field(
+        default_factory=list,
+        description="More namespaces to keep shut, beside kube-*, Argo CD's and External Secrets'.",
+    )
     platform: Project = Field(
         default_factory=Project, description="For the layouts `platform` and `directory`."
     )
     services: Project = Field(default_factory=Project, description="For the layout `services`.")
+    hub: Project = Field(
+        default_factory=Project, description="For every layout, where the hub is a spoke too."
+    )
 
 
 class ApplicationSet(Section):

@@ -16,7 +16,8 @@ def test_every_application_is_synced_and_healthy(lab: FleetLab) -> None:
     expected = {f"{spoke}-{what}" for spoke in SPOKES for what in ("platform", *SERVICES)}
     assert set(lab.applications()) == expected
     for name, application in lab.applications().items():
-        assert application["spec"]["project"] == "platform", name
+        wanted = "platform" if name.endswith("-platform") else "services"
+        assert application["spec"]["project"] == wanted, name
 
 
 def test_the_workloads_really_run_there(lab: FleetLab) -> None:

@@ -60,10 +60,22 @@ def test_the_default_project_is_shut_before_argocd_starts(run_program: RunProgra
     assert any(urn.endswith(f"::{project.name}") for urn in install.request.dependencies)
 
 
-def test_the_project_of_the_sets_never_reaches_the_hub(run_program: RunProgram) -> None:
-    spec = run_program("hub").object("AppProject", "platform", "hub").inputs["spec"]
-    assert spec["sourceRepos"] == [REPO_URL]
-    assert {"server": "!https://kubernetes.default.svc", "namespace": "*"} in spec["destinations"]
+def test_the_projects_of_the_sets_never_reach_the_hub(run_program: RunProgram) -> None:
+    run = run_program("hub")
+    for name in ("platform", "services"):
+        spec = run.object("AppProject", name, "hub").inputs["spec"]
+        assert spec["sourceRepos"] == [REPO_URL]
+        shut = {"server": "!https://kubernetes.default.svc", "namespace": "*"}
+        assert shut in spec["destinations"]
+    assert "destinations" not in run.object("AppProject", "hub", "hub").inputs["spec"]
+
+
+def test_the_projects_are_there_before_a_set_deploys_by_them(run_program: RunProgram) -> None:
+    run = run_program("lab")
+    made = {run.object("AppProject", name, "hub").name for name in ("platform", "services", "hub")}
+    for name in ("platform-services", "services"):
+        after = run.object("ApplicationSet", name, "hub").request.dependencies
+        assert made <= {urn.rpartition("::")[2] for urn in after}, name
 
 
 @pytest.mark.parametrize("stack", ["lab", "production"])
@@ -111,7 +123,11 @@ def test_services_never_take_the_hub(run_program: RunProgram) -> None:
         ],
     }
     assert git["git"]["directories"] == [
-        {"path": 'apps/*/overlays/{{index .metadata.labels "environment"}}'}
+        {"path": 'apps/*/overlays/{{index .metadata.labels "environment"}}'},
+        {"path": "apps/argocd/overlays/*", "exclude": True},
+        {"path": "apps/external-secrets/overlays/*", "exclude": True},
+        {"path": "apps/kube-*/overlays/*", "exclude": True},
+        {"path": "apps/platform/overlays/*", "exclude": True},
     ]
 
 
@@ -123,7 +139,7 @@ def test_a_set_of_a_directory(run_program: RunProgram) -> None:
             "layout": "directory",
             "path": "addons/{{.name}}",
             "application": "addons",
-            "namespace": "kube-addons",
+            "namespace": "add-ons",
             "preserve": False,
         }
     )
@@ -131,7 +147,7 @@ def test_a_set_of_a_directory(run_program: RunProgram) -> None:
     assert spec["syncPolicy"]["preserveResourcesOnDeletion"] is False
     assert spec["template"]["metadata"]["name"] == "{{.name}}-addons"
     assert spec["template"]["spec"]["source"]["path"] == "addons/{{.name}}"
-    assert spec["template"]["spec"]["destination"]["namespace"] == "kube-addons"
+    assert spec["template"]["spec"]["destination"]["namespace"] == "add-ons"
 
 
 def test_bad_input_registers_nothing_and_shows_no_traceback(run_program: RunProgram) -> None:

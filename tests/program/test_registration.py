@@ -182,8 +182,12 @@ def test_the_hub_as_a_spoke(run_program: RunProgram) -> None:
     assert "bearerToken" not in secret["config"]
     assert "management" not in {one.name for one in run.of("pulumi:providers:kubernetes")}
     assert run.object("ClusterSecretStore", "vault-backend", "hub")
-    destinations = run.object("AppProject", "platform", "hub").inputs["spec"]["destinations"]
-    assert {"server": "!https://kubernetes.default.svc", "namespace": "*"} not in destinations
+    shut, opened = (
+        run.object("AppProject", name, "hub").inputs["spec"]["destinations"]
+        for name in ("platform", "hub")
+    )
+    assert {"server": "!https://kubernetes.default.svc", "namespace": "*"} in shut
+    assert {"server": "https://kubernetes.default.svc", "namespace": "*"} in opened
     (install,) = [one for one in run.of("yaml/v2:ConfigGroup") if one.name == "argocd"]
     (settings,) = [one for one in install.inputs["objs"] if one["kind"] == "ConfigMap"]
     assert settings["data"]["cluster.inClusterEnabled"] == "true"

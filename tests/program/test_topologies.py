@@ -114,4 +114,6 @@ def test_owning_and_joining_differ_by_the_manifest_alone(run_program: RunProgram
         "argocd-crds",
         "argocd-default-project",
         "argocd-project",
+        "argocd-project-services",
+        "argocd-project-hub",
     }

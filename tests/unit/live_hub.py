@@ -81,7 +81,8 @@ class LiveHub(ClusterAPI):
         for kind in ("applicationsets", "appprojects", "applications"):
             self.lists[f"{KINDS}/{kind}"] = []
         if owner:
-            self.project(sets.PROJECT, owner)
+            for name in (sets.PROJECT, sets.SERVICES_PROJECT, sets.HUB_PROJECT):
+                self.project(name, owner)
         return self
 
     def up(self, fleet: Fleet, stack: str) -> LiveHub:
@@ -164,7 +165,12 @@ class LiveHub(ClusterAPI):
         self.lists[f"{KINDS}/applications"].append(item)
 
     def unlabelled(self) -> LiveHub:
-        """The same hub as a version of Fleet left it that knew no stack label."""
+        """The same hub as a version of Fleet left it that knew no stack label, and `platform` for all sets."""
+        projects = f"{KINDS}/appprojects"
+        later = (sets.SERVICES_PROJECT, sets.HUB_PROJECT)
+        self.lists[projects] = [
+            one for one in self.lists[projects] if one["metadata"]["name"] not in later
+        ]
         for items in self.lists.values():
             for item in items:
                 item["metadata"]["labels"].pop(contract.STACK_LABEL, None)

@@ -125,9 +125,47 @@ def test_a_repo_that_the_hub_s_owner_does_not_let_in() -> None:
     repo = {"repo": "https://git.example/another"}
     assert said(hub=HUB, staging=a_stack("staging", gitops=repo)) == [
         'staging: fleet:gitops.repo: stack "hub", which owns hub "hub", lets Argo CD deploy from '
-        "https://git.example/gitops-config only; write the same in both"
+        "https://git.example/gitops-config only; write the same in both, or add it to the `repos` of its fleet:projects"
     ]
     assert not said(hub=HUB, staging=a_stack("staging", gitops=repo, applicationSets=[]))
+
+
+def test_a_repo_that_the_hub_s_owner_lets_in_by_name() -> None:
+    repo = "https://git.example/another"
+    argocd = {"manifest": "install.yaml"}
+    joins = a_stack("staging", gitops={"repo": repo})
+    layout = joins.application_sets[0].layout
+    named = "services" if layout == "services" else "platform"
+    hub = a_stack("dev", argocd=argocd, applicationSets=[], projects={named: {"repos": [repo]}})
+    assert not said(hub=hub, staging=joins)
+
+
+def test_a_system_namespace_that_the_hub_s_owner_does_not_know() -> None:
+    argocd = {"manifest": "install.yaml"}
+    joins = a_stack("staging", rbac={"accountNamespace": "argocd-manager"})
+    hub = a_stack("dev", argocd=argocd, applicationSets=[])
+    assert said(hub=hub, staging=joins) == [
+        'staging: fleet:rbac.accountNamespace: stack "hub", which owns hub "hub", lets services into "argocd-manager"; '
+        "add it to fleet:projects.systemNamespaces there"
+    ]
+    known = {"systemNamespaces": ["argocd-manager"]}
+    hub = a_stack("dev", argocd=argocd, applicationSets=[], projects=known)
+    assert not said(hub=hub, staging=joins)
+    joins = a_stack("staging", externalSecrets={"chart": "chart", "namespace": "eso"})
+    (message,) = said(hub=hub, staging=joins)
+    assert message.startswith('staging: fleet:externalSecrets.namespace: stack "hub"')
+
+
+def test_a_set_that_the_hub_s_owner_does_not_let_into_its_namespace() -> None:
+    argocd = {"manifest": "install.yaml"}
+    addons = {"name": "dns", "layout": "directory", "path": "dns", "namespace": "kube-system"}
+    joins = a_stack("staging", spoke("s", "staging"), applicationSets=[addons])
+    (message,) = said(hub=a_stack("dev", argocd=argocd, applicationSets=[]), staging=joins)
+    assert 'the system namespace "kube-system"' in message
+    assert "fleet:projects.platform.namespaces" in message
+    opened = {"platform": {"namespaces": ["kube-system"]}}
+    hub = a_stack("dev", argocd=argocd, applicationSets=[], projects=opened)
+    assert not said(hub=hub, staging=joins)
 
 
 def test_spokes_that_may_read_what_the_hub_logs_in_with() -> None:

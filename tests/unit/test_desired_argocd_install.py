@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from stacks.desired.argocd_install import placed, sharded
+from stacks.desired.argocd_install import installation, placed, sharded
 from stacks.model.errors import ManifestError
+from tests.unit.live_hub import a_fleet
 
 
 def test_placing_leaves_the_manifest_as_it_was() -> None:
@@ -64,3 +65,22 @@ def test_a_manifest_without_the_controller_can_t_be_sharded() -> None:
     other = {"kind": "StatefulSet", "metadata": {"name": "redis"}}
     with pytest.raises(ManifestError, match=r"controllerReplicas is 2, .* no StatefulSet"):
         sharded([other], 2)
+
+
+def _app_projects(*of_an_entry: str) -> dict[str, Any]:
+    """The CRD of AppProjects, whose lists of cluster-wide objects have entries with these keys."""
+    schema: dict[str, Any] = {"items": {"properties": {key: {} for key in of_an_entry}}}
+    for key in ("clusterResourceBlacklist", "spec"):
+        schema = {"properties": {key: schema}}
+    return {
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "appprojects.argoproj.io"},
+        "spec": {"versions": [{"schema": {"openAPIV3Schema": schema}}]},
+    }
+
+
+def test_a_release_whose_projects_know_no_names_is_refused() -> None:
+    known = [_app_projects("group", "kind", "name")]
+    assert installation(a_fleet(), known).crds == tuple(known)
+    with pytest.raises(ManifestError, match=r"a release before 3\.3.+take 3\.3 or later"):
+        installation(a_fleet(), [_app_projects("group", "kind")])

@@ -57,10 +57,7 @@ def test_the_set_that_delivers_external_secrets() -> None:
     assert made["destination"] == {"server": "{{.server}}", "namespace": "secrets"}
     assert made["syncPolicy"]["syncOptions"] == ["CreateNamespace=true", "ServerSideApply=true"]
     project = projects.external_secrets_spec(fleet)
-    assert project["destinations"] == [
-        {"server": "*", "namespace": "secrets"},
-        {"server": f"!{HUB}", "namespace": "*"},
-    ]
+    assert project["destinations"] == [{"server": f"!{HUB}", "namespace": "secrets"}]
 
 
 def test_values_are_the_fleet_s_and_the_contract_s() -> None:

@@ -6,8 +6,6 @@ from stacks.desired import contract, projects
 from stacks.desired.argocd_install import default_config
 from tests.unit.live_hub import a_fleet
 
-REPO = "https://git.example.com/gitops-config.git"
-HUB = "https://kubernetes.default.svc"
 BY_ARGOCD = {
     "chart": "oci://charts.example.com/external-secrets",
     "version": "0.19.2",
@@ -15,20 +13,15 @@ BY_ARGOCD = {
 }
 
 
-def test_project_platform_keeps_off_the_hub_unless_it_is_a_spoke() -> None:
-    apart = a_fleet()
-    assert projects.platform_spec(apart)["sourceRepos"] == [REPO]
-    assert {"server": f"!{HUB}", "namespace": "*"} in projects.platform_spec(apart)["destinations"]
-    assert default_config(apart)["cluster.inClusterEnabled"] == "false"
+def test_argocd_deploys_to_its_own_cluster_only_where_it_is_a_spoke() -> None:
+    assert default_config(a_fleet())["cluster.inClusterEnabled"] == "false"
     hub = {
         "name": "hub",
         "environment": "production",
         "region": "eu",
         "auth": {"kind": "inCluster"},
     }
-    joined = a_fleet(spokes=[hub])
-    assert projects.platform_spec(joined)["destinations"] == [{"server": "*", "namespace": "*"}]
-    assert default_config(joined)["cluster.inClusterEnabled"] == "true"
+    assert default_config(a_fleet(spokes=[hub]))["cluster.inClusterEnabled"] == "true"
 
 
 def test_the_project_allows_every_cluster_scoped_kind_of_the_contract() -> None:

@@ -234,6 +234,20 @@ def test_what_the_owner_did_not_make(owner: str, manager: str) -> None:
     hub.project("platform", owner, manager)
     found = problems(hub, a_fleet(), "lab")
     assert [path for path, _ in found] == ["fleet:applicationSets[1].name", "fleet:argocd.manifest"]
+    assert "give this set another name" in found[0][1]
+    assert "another name" not in found[1][1], "the names of AppProjects aren't in the stack file"
+
+
+@pytest.mark.parametrize("name", ["platform", "services", "hub"])
+def test_an_app_project_of_somebody_s_own(name: str) -> None:
+    hub = LiveHub().with_argocd()
+    hub.project(name, "")
+    ((path, message),) = problems(hub, a_fleet(), "lab")
+    assert path == "fleet:argocd.manifest"
+    assert (
+        f'an AppProject "{name}" already, which belongs to no stack; let this stack take it over'
+        in message
+    )
 
 
 def test_what_pulumi_made_for_something_else_is_nobody_s() -> None:
