@@ -104,7 +104,13 @@ def build(lab: FleetLab, folder: Path) -> Split:
         delivery="argocd",
         jwtPublicKeys=[str(lab.home / "pki" / "prod-us-west-2" / "sa.pub")],
     )
-    split.change_spoke("prod-eu-west-1", auth={"kind": "clientCertificate"}, vaultAuth="kubernetes")
+    split.change_spoke(
+        "prod-eu-west-1",
+        auth={"kind": "clientCertificate"},
+        vaultAuth="kubernetes",
+        # The lab's API servers are their own issuers, and so their own audiences.
+        apiAudience=_server(lab, "prod-eu-west-1"),
+    )
     split.change_spoke("staging", auth=_exec_plugin(lab))
     for stack in ("production", "dev"):
         lab.edit(_charts_from_the_repo, stack)
@@ -125,6 +131,11 @@ def build(lab: FleetLab, folder: Path) -> Split:
     )
     lab.run_controllers()
     return split
+
+
+def _server(lab: FleetLab, context: str) -> str:
+    shown = ["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"]
+    return lab.kubectl(context, *shown).strip()
 
 
 def _exec_plugin(lab: FleetLab) -> dict[str, Any]:
