@@ -15,9 +15,10 @@ help: ## what there is to make
 
 $(STAMP): requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Fleet needs Python 3.11 or newer; set PYTHON=…")'
-	@echo "setting up $(VENV)"
+	@echo "setting up $(VENV): a minute or two"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt -e .
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off -r requirements-dev.txt -e . | \
+		sed -uE '/^(Collecting|Installing|Successfully)/!d; s/^(.{110}).*/\1…/; s/^/  /'
 	@touch $@
 
 lab: $(STAMP) ## a real fleet on this machine, deployed by Pulumi and handed over to Argo CD; TOPOLOGY=split: a stack per environment

@@ -92,6 +92,7 @@ def credential(
     # Imported late: `--help` needs neither the cluster client nor Vault's.
     from fleet.vault_entry import VaultError
     from live.cluster_api import Unreachable
+    from live.identity import AnotherCluster
 
     token = os.environ.get("VAULT_TOKEN", "")
     if not token:
@@ -102,6 +103,8 @@ def credential(
         report = _renew(wanted, kubeconfig, token, say)
     except (VaultError, Unreachable) as error:
         fail(str(error), 1)
+    except AnotherCluster as error:
+        fail(f"{error}; nothing was changed")
     if as_json:
         typer.echo(json.dumps(report, indent=2))
 
@@ -137,12 +140,14 @@ def _wanted(name: str, stack: str, expires: str, dry_run: bool) -> tuple[Wanted,
 def _renew(wanted: Wanted, kubeconfig: Kubeconfig, vault_token: str, say: Say) -> dict[str, Any]:
     from fleet import token_request
     from fleet.vault_entry import VaultError, Writer, entry_of
+    from live import identity
     from live.cluster_api import ClusterAPI, Unreachable
 
     hub = ClusterAPI(kubeconfig, wanted.fleet.hub.context)
     on_spoke = ClusterAPI(kubeconfig, wanted.context)
     entry = entry_of(hub, wanted.spoke, wanted.auth, _described(wanted))
     try:
+        identity.check(wanted.fleet, wanted.spoke, hub, on_spoke)
         plan = token_request.planned(on_spoke, wanted.fleet, wanted.spoke)
     except Unreachable as error:
         raise Unreachable(

@@ -187,6 +187,7 @@ def add_cluster(name: NameArgument) -> None:
     with told_errors():
         from lab.clusters import add_cluster as add
         from lab.context import Lab
+        from lab.project import stack_file
         from lab.report import Reporter
         from lab.topology import topology_of
 
@@ -197,7 +198,7 @@ def add_cluster(name: NameArgument) -> None:
             add(lab, name)
         stack = topology_of(lab.home).stack_of("production")
         out.print(
-            f"\nNext: add it to stacks/Pulumi.{stack}.yaml under fleet:spokes, then run `fleet lab up`:"
+            f"\nNext: add it to {stack_file(lab.home, stack)} under fleet:spokes, then run `fleet lab up`:"
         )
         out.print(f"    - name: {name}\n      environment: production\n      region: us-west-2")
 
@@ -228,7 +229,6 @@ def remove_cluster(name: NameArgument, yes: YesOption = False) -> None:
 def _fleet_status(out: Console, home: LabHome, *, wait: float | None = None) -> int:
     """Show each stack's fleet, at once or, in `wait` seconds in all, once it is good; the worst exit code."""
     from fleet.status import show_status
-    from lab.context import CHECKOUT
     from lab.topology import topology_of
 
     stacks = topology_of(home).stacks
@@ -239,6 +239,6 @@ def _fleet_status(out: Console, home: LabHome, *, wait: float | None = None) -> 
             out.print()
             out.print(heading(f"Stack {stack}"))
         left = max(0.0, end - time.monotonic())
-        code = show_status(stack, wait=wait is not None, timeout=left, root=CHECKOUT)
+        code = show_status(stack, wait=wait is not None, timeout=left, root=home.project)
         worst = max(worst, code)
     return worst

@@ -17,6 +17,8 @@ from fleet.lab_home import told_errors
 from fleet.options import fail
 
 _POLL_SECONDS = 0.3
+_IN_THE_PROJECT = ("pulumi", "fleet")
+"""Commands that look for stack files where they are run."""
 
 
 def env() -> None:
@@ -53,14 +55,19 @@ def shell() -> None:
         path = f"export PATH={shlex.quote(found['PATH'])}"
         start.write_text(f"[ -f ~/.bashrc ] && . ~/.bashrc\n{path}{prompt}")
         command += ["--rcfile", str(start)]
-    typer.echo("In the lab's environment; leave it with `exit`. Try: pulumi preview", err=True)
-    _become(command, found)
+    typer.echo(
+        f"In the lab's environment and its Pulumi project, {home.project}; leave it with `exit`. Try: pulumi preview",
+        err=True,
+    )
+    _become(command, found, project=True)
 
 
 def run(
     context: typer.Context,
 ) -> None:
     """Run one command with the lab's environment; its exit code is passed on.
+
+    `pulumi` and `fleet` run in the lab's Pulumi project, where its stack files are; others run here.
 
     Examples:
       fleet lab run -- pulumi preview --expect-no-changes
@@ -71,19 +78,23 @@ def run(
         fail("no command given, e.g.: fleet lab run -- pulumi preview")
     with told_errors():
         found = lab_home.variables()
-    _become(context.args, found)
+    _become(context.args, found, project=context.args[0] in _IN_THE_PROJECT)
 
 
-def _become(command: list[str], variables: dict[str, str]) -> None:
-    """Replace this process, so that signals and the exit code need no passing on."""
+def _become(command: list[str], variables: dict[str, str], *, project: bool) -> None:
+    """Replace this process, so that signals and the exit code need no passing on; in the lab's `project`, or here."""
     from lab.private_tmp import private_tmp_of_this_process
+    from lab.project import ensure
 
     sys.stdout.flush()
     sys.stderr.flush()
     found = shutil.which(command[0], path=variables["PATH"])
     if found is None:
         fail(f"no command {command[0]} in the lab's environment", 127)
-    own = {"TMPDIR": str(private_tmp_of_this_process(lab_home.home()))}
+    home = lab_home.home()
+    own = {"TMPDIR": str(private_tmp_of_this_process(home))}
+    if project:
+        os.chdir(ensure(home))
     os.execve(found, command, {**os.environ, **variables, **own})  # noqa: S606 - the user's own command, not a shell's
 
 

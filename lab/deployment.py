@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
-from lab.context import CHECKOUT
+from lab import project
 from lab.environment import variables
 from lab.errors import LabError
 from lab.home import LabHome
@@ -28,7 +28,10 @@ def up(home: LabHome, toolbox: Toolbox, stacks: Sequence[str], reporter: Reporte
     into a log, and what it says went wrong is shown once it has ended.
     """
     for stack in stacks:
-        ensure_stack(home, toolbox, stack=stack)
+        if not ensure_stack(home, toolbox, stack=stack):
+            reporter.note(
+                f"{project.stack_file(home, stack)} is not the example's any more, and stays"
+            )
     deploy = _streamed if len(stacks) == 1 else _logged
     with ThreadPoolExecutor(max_workers=len(stacks)) as pool:
         runs = [pool.submit(deploy, home, toolbox, stack, reporter) for stack in stacks]
@@ -39,26 +42,33 @@ def up(home: LabHome, toolbox: Toolbox, stacks: Sequence[str], reporter: Reporte
     return [str(error) for error in errors if error]
 
 
-def ensure_stack(home: LabHome, toolbox: Toolbox, *, stack: str, program: Path = CHECKOUT) -> None:
-    """Make the stack where it is missing, and leave its file as it is in the checkout."""
+def ensure_stack(home: LabHome, toolbox: Toolbox, *, stack: str) -> bool:
+    """Make the stack where it is missing, and its stack file; whether that is as its example is."""
+    folder = project.ensure(home)
     home.pulumi_state.mkdir(mode=0o700, parents=True, exist_ok=True)
     # `pulumi stack rm` leaves a .json.bak; gzip is a setting of the backend
     kept = (f".pulumi/stacks/*/{stack}.{ending}" for ending in ("json", "json.gz"))
-    if any(any(home.pulumi_state.glob(pattern)) for pattern in kept):
-        return
-    file = program / "stacks" / f"Pulumi.{stack}.yaml"
-    before = file.read_bytes() if file.exists() else None
+    if not any(any(home.pulumi_state.glob(pattern)) for pattern in kept):
+        _init(home, toolbox, stack, folder)
+    elif not project.stack_file(home, stack).exists():
+        raise LabError(
+            f"the lab's stack '{stack}' is of an older release, which kept its salt in the checkout; start anew: "
+            "'fleet lab down --wipe', then 'fleet lab up'"
+        )
+    return project.ensure_stack_file(home, stack)
+
+
+def _init(home: LabHome, toolbox: Toolbox, stack: str, folder: Path) -> None:
+    """Have Pulumi make the stack, and put a salt into its stack file."""
     command = [str(toolbox.bin("pulumi")), "stack", "init", stack, "--non-interactive"]
     with private_tmp(home) as tmp:
         done = subprocess.run(
             [*command, "--secrets-provider", "passphrase", "--no-select"],
-            cwd=program,
+            cwd=folder,
             env={**os.environ, **variables(home, toolbox), "TMPDIR": str(tmp)},
             capture_output=True,
             text=True,
         )
-    if before is not None and file.read_bytes() != before:
-        file.write_bytes(before)  # the CLI writes the file anew, and loses its comments
     if done.returncode:
         raise LabError(f"the stack '{stack}' could not be made: {done.stderr.strip()}")
 
@@ -112,7 +122,7 @@ def _run(
     with private_tmp(home) as tmp:
         code = subprocess.run(
             command,
-            cwd=CHECKOUT,
+            cwd=home.project,
             env={**os.environ, **variables(home, toolbox), "TMPDIR": str(tmp)},
             stdin=subprocess.DEVNULL if output else None,
             stdout=output,

@@ -74,6 +74,11 @@ class LabHome:
         return self.root / "kubeconfig"
 
     @property
+    def project(self) -> Path:
+        """The Pulumi project that the lab is deployed from, with its stack files."""
+        return self.root / "project"
+
+    @property
     def lock(self) -> Path:
         """Held by whoever is starting or stopping parts."""
         return self.root / "lock"

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from live.cluster_api import ClusterAPI, Refused, Unreachable
+from stacks.desired import cluster_secret
+from stacks.desired.contract import IDENTITY_ANNOTATION
 from stacks.loading.kubeconfig import Kubeconfig
 from stacks.loading.load import stack_file, with_lines
 from stacks.model.access import ClusterAccess, Endpoint
@@ -92,8 +95,40 @@ def require(
 
 def read(access: ClusterAccess) -> str:
     """The identity of the cluster that `access` leads to. Raises Unreachable, Refused where it may not be asked."""
-    api = ClusterAPI(Kubeconfig.of(access.kubeconfig), access.context)
-    return str((api.json(_PATH).get("metadata") or {}).get("uid") or "")
+    return uid(ClusterAPI(Kubeconfig.of(access.kubeconfig), access.context))
+
+
+def uid(api: ClusterAPI) -> str:
+    """The identity of the cluster behind `api`. Raises Unreachable, Refused where it may not be asked."""
+    found: Any = api.json(_PATH)
+    return str((found.get("metadata") or {}).get("uid") or "")
+
+
+class AnotherCluster(Exception):
+    """A context leads to another cluster than it should; the message names both."""
+
+
+def check(fleet: Fleet, spoke: Spoke, hub: ClusterAPI, there: ClusterAPI) -> None:
+    """Make sure that `there` is the spoke, where its block or its cluster Secret on the `hub` says which cluster it is.
+
+    Raises AnotherCluster, and Unreachable where the spoke doesn't answer.
+    """
+    wanted = spoke.identity or _on_the_hub(fleet, spoke, hub)
+    live = uid(there)
+    if wanted and live and live != wanted:
+        raise AnotherCluster(
+            f'"{spoke.name}" is the cluster {wanted}, and its context leads to {live}; mend the kubeconfig. Only if '
+            f"the cluster was made anew: write `identity: {live}` into its block"
+        )
+
+
+def _on_the_hub(fleet: Fleet, spoke: Spoke, hub: ClusterAPI) -> str:
+    path = f"/api/v1/namespaces/{fleet.argocd.namespace}/secrets/{cluster_secret.name(spoke)}"
+    try:
+        found = (hub.json(path).get("metadata") or {}).get("annotations") or {}
+    except Unreachable:
+        return ""  # Not registered yet, or not for this user to read.
+    return str(found.get(IDENTITY_ANNOTATION) or "")
 
 
 def of(fleet: Fleet) -> Identities:

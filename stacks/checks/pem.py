@@ -8,6 +8,8 @@ import re
 import ssl
 from pathlib import Path
 
+from stacks.desired import signing_keys
+
 _BLOCK = re.compile(
     r"-----BEGIN (?P<label>[A-Z0-9 ]+)-----(?P<body>.*?)-----END (?P=label)-----", re.DOTALL
 )
@@ -34,13 +36,20 @@ def check_certificates(path: str) -> None:
 
 
 def check_public_keys(path: str) -> None:
-    """Make sure that the file at `path` holds public keys, or certificates of them, and no private key.
+    """Make sure that the file at `path` holds public keys, as PEM or JWKS, or certificates of them; no private key.
 
     Raises PemError.
     """
-    labels = _labels(path, _text(path))
+    text = _text(path)
+    if signing_keys.is_jwks(text):
+        try:
+            signing_keys.keys(text)
+        except signing_keys.JwksError as error:
+            raise PemError(f"{path} {error}") from None
+        return
+    labels = _labels(path, text)
     if not labels:
-        raise PemError(f"{path} holds no public key in PEM")
+        raise PemError(f"{path} holds no public key in PEM, and is no JWKS")
     for label in labels:
         if label not in _PUBLIC_KEYS:
             raise PemError(f"{path} holds a {label.lower()}, which is no public key")

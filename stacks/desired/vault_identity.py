@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stacks.desired import signing_keys
 from stacks.model.fleet import Fleet
 from stacks.model.spoke import USUAL_API_AUDIENCES, Spoke, VaultMethod
 
@@ -17,7 +17,6 @@ HUB = "hub"
 PLAIN_STORE = "vault-backend"
 """The store whose role and policy have no suffix."""
 LOGIN_SECONDS = 600
-_PEM = re.compile(r"-----BEGIN [^-]+-----.+?-----END [^-]+-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -157,11 +156,11 @@ def kv_mounts(fleet: Fleet) -> list[tuple[str | None, str]]:
 
 
 def public_keys(files: Iterable[str]) -> list[str]:
-    """The keys in these PEM files, one text for each, as Vault keeps them: without a line break at the end.
+    """The keys in these files, of PEM or JWKS, one PEM for each: without a line break at the end, as Vault keeps them.
 
-    Raises OSError where a file can't be read; loading a stack file has checked that it can.
+    Raises OSError where a file can't be read, JwksError where it is none; loading a stack file has checked both.
     """
-    return [key for file in files for key in _PEM.findall(Path(file).read_text())]
+    return [key for file in files for key in signing_keys.keys(Path(file).read_text())]
 
 
 def stores(fleet: Fleet, identity: Identity) -> list[dict[str, Any]]:

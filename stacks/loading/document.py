@@ -37,7 +37,7 @@ _BOOLS = {
 # Which Kubernetes' own reader, of YAML 1.1, takes for truths as well.
 _BOOLS_1_1 = _BOOLS | {
     form(word): truth
-    for truth, words in ((True, ("yes", "on")), (False, ("no", "off")))
+    for truth, words in ((True, ("y", "yes", "on")), (False, ("n", "no", "off")))
     for word in words
     for form in (str, str.title, str.upper)
 }

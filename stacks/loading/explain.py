@@ -63,8 +63,10 @@ def explain(error: ValidationError, model: Section, document: Any) -> list[Probl
 
 
 def _problem(finding: ErrorDetails, model: Section, document: Any) -> Problem:
-    kind, context = finding["type"], finding.get("ctx", {})
-    location, section, field = _walk(model, finding["loc"])
+    kind, context, found = finding["type"], finding.get("ctx", {}), finding["loc"]
+    # A person may have a key of that name as well; no such key is ever one that pydantic means.
+    is_key = kind != "extra_forbidden" and found[-1:] == (_KEY,)
+    location, section, field = _walk(model, found[:-1] if is_key else found)
     if kind == "extra_forbidden":
         known = list(fields(section))
         present = _at(document, location[:-1])
@@ -87,7 +89,7 @@ def _problem(finding: ErrorDetails, model: Section, document: Any) -> Problem:
         message = _WHOLE_MESSAGES[kind].format_map(context)
     else:
         message = finding["msg"][:1].lower() + finding["msg"][1:]
-    if finding["loc"][-1:] == (_KEY,):
+    if is_key:
         message = f"the key {message}"
     return Problem(place(location), message)
 
@@ -143,7 +145,7 @@ def _walk(model: Section, found: Location) -> tuple[Location, Section, FieldInfo
     for part in found:
         if part in tags:
             inside, tags = [tags[str(part)]], {}
-        elif part != _KEY:
+        else:
             location.append(part)
             if isinstance(part, str) and inside:
                 section = inside[0]

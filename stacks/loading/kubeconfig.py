@@ -36,6 +36,7 @@ _TEXTS = (
     "server",
     "proxy-url",
     "cluster",
+    "namespace",
     "user",
     "token",
     "tokenFile",
@@ -89,7 +90,7 @@ class Kubeconfig:
         for name, document in documents.items():
             for section, entries in found.items():
                 kind = section.removesuffix("s")
-                for entry, body in _entries(name, (document or {}).get(section) or [], kind):
+                for entry, body in _entries(name, (document or {}).get(section), kind):
                     placed = _beside(Path(name), body)
                     if entries.setdefault(entry, placed) != placed:
                         lost.setdefault(f"{kind} {entry}", name)
@@ -219,6 +220,8 @@ def _document(path: Path) -> Mapping[str, Any] | None:
 
 
 def _entries(path: str, entries: Any, kind: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    if entries is None:
+        return
     if not isinstance(entries, list):
         raise KubeconfigError(f"{path}: {kind}s is no list")
     seen = set()

@@ -126,7 +126,7 @@ class Spoke(Section):
     )
     jwt_public_keys: list[str] = Field(
         default_factory=list,
-        description="PEM files of the keys that sign the spoke's tokens, instead of OIDC discovery.",
+        description="Files of the keys that sign the spoke's tokens, PEM or JWKS, instead of OIDC discovery.",
     )
     vault_auth: VaultMethod | None = Field(
         None,

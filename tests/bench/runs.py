@@ -76,6 +76,8 @@ def program(stack: str, source: Path = REPO) -> Iterator[Program]:
                 shutil.copytree(source / part, folder / part, ignore=ignored)
             elif (source / part).exists():  # an older checkout may have fewer
                 shutil.copy(source / part, folder / part)
+        for file in (source / "examples").glob("Pulumi.*.yaml"):
+            shutil.copy(file, folder / "stacks" / file.name)
         yield Program(folder, stack)
 
 

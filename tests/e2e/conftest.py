@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def running_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetLab]:
+def running_lab() -> Iterator[FleetLab]:
     """The lab, started as `make lab` does and stopped at the end.
 
     `FLEET_E2E_LAB` names a lab's folder to use instead, and to leave running: for work on the tests themselves.
@@ -31,7 +31,7 @@ def running_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetLab]:
     kept = os.environ.get("FLEET_E2E_LAB")
     # A home of its own with a short path: the person's own lab goes on undisturbed.
     home = Path(kept) if kept else Path(tempfile.mkdtemp(prefix="fleet-e2e-"))
-    lab = FleetLab(home, tmp_path_factory.mktemp("program"))
+    lab = FleetLab(home)
     try:
         lab.start(owner=None if kept else os.getpid())
         yield lab

@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from lab import deployment, environment, up, vault
+from lab import deployment, environment, project, up, vault
 from lab.home import LabHome
 from lab.private_tmp import private_tmp
 from lab.processes import Processes
@@ -33,7 +32,6 @@ REPO = Path(__file__).parents[2]
 CRD, MARK = "clusterexternalsecrets.external-secrets.io", "fleet.test/release"
 SPOKES = {"prod-us-east-1": "production", "prod-eu-west-1": "production", "staging": "staging"}
 """The spokes of the lab's stack file, and the environment of each."""
-PROGRAM = ["Pulumi.yaml", "__main__.py", "stacks", "components", "live", "requirements.txt"]
 
 
 @dataclass(frozen=True)
@@ -45,27 +43,19 @@ class Result:
 
 
 class FleetLab:
-    """One running lab, and a copy of the program whose stack file the tests may change."""
+    """One running lab, whose own stack files the tests may change."""
 
-    def __init__(self, home: Path, project: Path) -> None:
+    def __init__(self, home: Path) -> None:
         self.home = home
         self._home = LabHome(home).create()
         self._owner: int | None = None
         self._toolbox = ensure(console=Console(stderr=True))
-        self.project = project
+        self.project = project.ensure(self._home)
         self.env = {
             **os.environ,
             "FLEET_LAB": str(home),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
-        for name in PROGRAM:
-            source, target = REPO / name, project / name
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, target)
-        if (REPO / ".venv").exists():
-            (project / ".venv").symlink_to(REPO / ".venv")
 
     def start(self, *, owner: int | None) -> None:
         """`fleet lab up`; from then on every command runs in the lab's environment, and the lab ends with `owner`.
@@ -166,7 +156,7 @@ class FleetLab:
 
     def ensure_stack(self, stack: str) -> None:
         """Make the stack where the backend doesn't have it yet, as `fleet lab up` does."""
-        deployment.ensure_stack(self._home, self._toolbox, program=self.project, stack=stack)
+        deployment.ensure_stack(self._home, self._toolbox, stack=stack)
 
     def nothing_to_change(self, stack: str = "lab") -> None:
         """`pulumi preview --expect-no-changes` passes."""
@@ -238,7 +228,8 @@ class FleetLab:
         file.write_text(yaml.safe_dump(document, sort_keys=False))
 
     def restore_stack_file(self, stack: str = "lab") -> None:
-        shutil.copy(REPO / "stacks" / f"Pulumi.{stack}.yaml", self.stack_file(stack))
+        """The stack file as its example is, with the salt that Pulumi has put into the lab's."""
+        project.write(self._home, stack, project.example(stack))
 
     def allow_deletion(self, *spokes: str, stack: str = "lab") -> None:
         """Say in the stack file that the spokes may lose their Applications, and are not protected."""

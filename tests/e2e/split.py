@@ -96,8 +96,8 @@ def build(lab: FleetLab, folder: Path) -> Split:
         if name not in lab.run("kubectl", "config", "get-contexts", "-o", "name").output.split():
             lab.run("fleet", "lab", "add-cluster", name, cwd=REPO)
     for stack in (HUB, *ENVIRONMENTS):
-        lab.restore_stack_file(stack)
         lab.ensure_stack(stack)
+        lab.restore_stack_file(stack)
     split.change_spoke(
         "prod-us-west-2",
         auth={"kind": "vault"},

@@ -70,9 +70,9 @@ def stack(lab: FleetLab, password: str) -> Iterator[str]:
         config["fleet:applicationSets"] = []
 
     lab.run("fleet", "lab", "add-cluster", SPOKE, cwd=REPO)
+    lab.ensure_stack(STACK)
     lab.restore_stack_file(STACK)
     lab.edit(change, STACK)
-    lab.ensure_stack(STACK)
     yield STACK
     lab.run("pulumi", "destroy", "--stack", STACK, "--yes", "--skip-preview", "--non-interactive")
     mounts = json.loads(lab.bao("auth", "list", "-format=json", namespace=INSIDE).output)

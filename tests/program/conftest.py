@@ -251,7 +251,7 @@ RunProgram = Callable[..., Run]
 
 def example(stack: str) -> Config:
     """The `config:` of the example stack file of `stack`, to be changed by a test."""
-    path = REPO / "stacks" / f"Pulumi.{stack}.yaml"
+    path = REPO / "examples" / f"Pulumi.{stack}.yaml"
     return dict(yaml.safe_load(path.read_text())["config"])
 
 

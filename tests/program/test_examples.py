@@ -20,7 +20,7 @@ SAID = re.compile(r"# (REQUIRED|OPTIONAL)(?:, default (.+?))?\. ")
 
 
 def _lines(stack: str) -> list[str]:
-    return (REPO / "stacks" / f"Pulumi.{stack}.yaml").read_text().splitlines()
+    return (REPO / "examples" / f"Pulumi.{stack}.yaml").read_text().splitlines()
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:
@@ -103,13 +103,13 @@ def test_no_line_is_too_long_to_read(stack: str) -> None:
 
 @pytest.mark.parametrize("stack", EXAMPLES)
 def test_a_stack_file_names_the_schema_and_shuts_default_providers(stack: str) -> None:
-    assert _lines(stack)[0] == "# yaml-language-server: $schema=stack.schema.json"
+    assert _lines(stack)[0] == "# yaml-language-server: $schema=../stacks/stack.schema.json"
     config = yaml.safe_load("\n".join(_lines(stack)))["config"]
     assert config["pulumi:disable-default-providers"] == ["kubernetes", "vault"]
 
 
 def test_the_examples_are_the_stack_files_that_are_there() -> None:
-    assert {path.name for path in (REPO / "stacks").glob("Pulumi.*.yaml")} == {
+    assert {path.name for path in (REPO / "examples").iterdir()} == {
         f"Pulumi.{stack}.yaml" for stack in EXAMPLES
     }
 

@@ -279,7 +279,7 @@ def test_in_a_namespace_of_the_stack_file_s(world: World) -> None:
     account = ACCOUNT.replace("kube-system", "argocd-access")
     assert account in world.applied
     assert [request.path for request in world.spoke.of("POST")] == [f"{account}/token"]
-    assert not [one for one in world.spoke.requests if "kube-system" in one.path]
+    assert not [one for one in world.spoke.requests if "kube-system/" in one.path]
 
 
 def test_json(world: World) -> None:
@@ -372,6 +372,29 @@ def test_a_spoke_out_of_reach(world: World) -> None:
     assert result.exit_code == 1
     assert 'spoke "prod-1" by context "prod-1": connection refused. Run this where' in result.stderr
     assert "nothing was changed" in result.stderr
+
+
+HERE, THERE = "0b6c5b1e-6e2b-4a5c-9d53-2f9e55e0c1a7", "7c1e4b52-90c6-4d29-8a14-7b0d3d5a9f10"
+KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
+CLUSTER_SECRET = "/api/v1/namespaces/argocd/secrets/cluster-prod-1"
+
+
+@pytest.mark.parametrize("said_by", ["the stack file", "the hub"])
+def test_a_context_that_leads_to_another_cluster(world: World, said_by: str) -> None:
+    world.spoke.answers[KUBE_SYSTEM] = (200, {"metadata": {"uid": THERE}})
+    if said_by == "the hub":
+        told = {"metadata": {"annotations": {"fleet_identity": HERE}}}
+        world.hub.answers[CLUSTER_SECRET] = (200, told)
+    else:
+        world.stack["fleet:spokes"][0]["identity"] = HERE
+    result = world.run("prod-1")
+    assert result.exit_code == 2
+    assert f'"prod-1" is the cluster {HERE}, and its context leads to {THERE}' in result.stderr
+    assert "nothing was changed" in result.stderr
+    assert world.spoke.of("PATCH", "POST") == []
+    assert not [one for one in world.vault.requests if "/data/" in one.path]
+    world.spoke.answers[KUBE_SYSTEM] = (200, {"metadata": {"uid": HERE}})
+    assert world.run("prod-1").exit_code == 0
 
 
 def test_a_spoke_without_a_context_here(world: World) -> None:

@@ -47,7 +47,7 @@ def _built(kustomization: Path) -> Iterator[dict[str, Any]]:
 def _spokes() -> list[dict[str, Any]]:
     """The spokes of every stack of the lab, each once for every stack that has it."""
     stacks = [stack for topology in TOPOLOGIES.values() for stack in topology.stacks]
-    files = [CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml" for stack in stacks]
+    files = [CHECKOUT / "examples" / f"Pulumi.{stack}.yaml" for stack in stacks]
     return [spoke for file in files for spoke in _load(file)["config"].get("fleet:spokes", [])]
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lab import deployment
+from lab import deployment, project
+from lab.context import CHECKOUT
+from lab.errors import LabError
 from lab.home import LabHome
 from lab.report import Reporter
 from lab.toolchain import Toolbox
@@ -69,7 +71,8 @@ def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
         home = LabHome(tmp_path / "lab").create()
         toolbox = FakePulumi(tmp_path, runs)
         monkeypatch.setattr(deployment, "variables", lambda *_: {"PATH": os.environ["PATH"]})
-        monkeypatch.setattr(deployment, "ensure_stack", lambda *_, **__: None)
+        monkeypatch.setattr(deployment, "ensure_stack", lambda *_, **__: True)
+        home.project.mkdir(exist_ok=True)
         console = Console(file=io.StringIO(), width=200)
         problems = deployment.up(home, toolbox, list(runs), Reporter(console))
         assert isinstance(console.file, io.StringIO)
@@ -113,38 +116,87 @@ def test_without_diagnostics_the_end_of_the_output_is_shown() -> None:
     assert deployment.summary("error: the stack is locked") == ""
 
 
-def test_making_a_stack_leaves_its_file_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+SALT = "v1:of:this-lab"
+
+
+class SaltingPulumi(FakePulumi):
+    """A `pulumi` that puts a salt into the stack file, as the real one does, and leaves a mark."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, {})
+        (folder / "pulumi").write_text(
+            f'#!/bin/sh\ntouch {folder}/made\necho "encryptionsalt: {SALT}" > stacks/Pulumi.$3.yaml\n'
+        )
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The mark of a stack that was made."""
     monkeypatch.setattr(deployment, "variables", lambda *_: {"PATH": os.environ["PATH"]})
-    file = tmp_path / "stacks" / "Pulumi.dev.yaml"
-    file.parent.mkdir()
-    file.write_text("# comments\nconfig: {}\n")
-    toolbox = FakePulumi(tmp_path, {})
-    (tmp_path / "pulumi").write_text(f'#!/bin/sh\necho "config: {{}}" > {file}\n')
-    deployment.ensure_stack(
-        LabHome(tmp_path / "lab").create(), toolbox, stack="dev", program=tmp_path
-    )
-    assert file.read_text().startswith("# comments")
+    return tmp_path / "made"
+
+
+def ensure(tmp_path: Path, home: LabHome) -> bool:
+    return deployment.ensure_stack(home, SaltingPulumi(tmp_path), stack="dev")
+
+
+def test_a_stack_file_of_the_labs_own_is_the_example_with_a_salt(
+    tmp_path: Path, made: Path
+) -> None:
+    home = LabHome(tmp_path / "lab").create()
+    assert ensure(tmp_path, home)
+    text = project.stack_file(home, "dev").read_text()
+    assert text == f"{project.example('dev')}encryptionsalt: {SALT}\n"
+    assert (home.project / "__main__.py").samefile(CHECKOUT / "__main__.py")
+    assert (home.project / "stacks" / "model").samefile(CHECKOUT / "stacks" / "model")
+
+
+def test_what_a_person_changed_stays_and_the_rest_follows_the_example(
+    tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = LabHome(tmp_path / "lab").create()
+    ensure(tmp_path, home)
+    (home.pulumi_state / ".pulumi" / "stacks" / "fleet").mkdir(parents=True)
+    (home.pulumi_state / ".pulumi" / "stacks" / "fleet" / "dev.json").touch()
+    made.unlink()
+    file = project.stack_file(home, "dev")
+    newer = project.example("dev") + "# of a newer release\n"
+    monkeypatch.setattr(project, "example", lambda _: newer.replace("dev", "test"))
+    assert ensure(tmp_path, home)
+    assert "# of a newer release" in file.read_text()
+    assert f"encryptionsalt: {SALT}" in file.read_text()
+    file.write_text(file.read_text().replace("test", "mine"))
+    monkeypatch.setattr(project, "example", lambda _: newer)
+    assert not ensure(tmp_path, home), "and it is said"
+    assert "mine" in file.read_text()
+    assert not made.exists()
+
+
+def test_a_stack_from_before_the_lab_had_stack_files_of_its_own(tmp_path: Path, made: Path) -> None:
+    home = LabHome(tmp_path / "lab").create()
+    folder = home.pulumi_state / ".pulumi" / "stacks" / "fleet"
+    folder.mkdir(parents=True)
+    (folder / "dev.json").touch()
+    with pytest.raises(LabError, match=r"of an older release.*fleet lab down --wipe"):
+        ensure(tmp_path, home)
 
 
 @pytest.mark.parametrize(
-    ("kept", "made"), [("json", False), ("json.gz", False), ("json.bak", True), (None, True)]
+    ("kept", "anew"), [("json", False), ("json.gz", False), ("json.bak", True), (None, True)]
 )
 def test_a_stack_that_is_there_is_not_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: str | None, made: bool
+    tmp_path: Path, made: Path, kept: str | None, anew: bool
 ) -> None:
-    monkeypatch.setattr(deployment, "variables", lambda *_: {"PATH": os.environ["PATH"]})
     home = LabHome(tmp_path / "lab").create()
+    ensure(tmp_path, home)
+    made.unlink()
     folder = home.pulumi_state / ".pulumi" / "stacks" / "fleet"
     folder.mkdir(parents=True)
     (folder / "dev-2.json").touch()
     if kept:
         (folder / f"dev.{kept}").touch()
-    toolbox = FakePulumi(tmp_path, {})
-    (tmp_path / "pulumi").write_text(f"#!/bin/sh\ntouch {tmp_path}/made\n")
-    deployment.ensure_stack(home, toolbox, stack="dev", program=tmp_path)
-    assert (tmp_path / "made").exists() is made
+    ensure(tmp_path, home)
+    assert made.exists() is anew
 
 
 def test_each_run_of_pulumi_has_a_tmpdir_that_goes_with_it(

@@ -78,7 +78,7 @@ def choose(home: LabHome, cache: Cache) -> dict[str, str]:
 @pytest.mark.parametrize("name", [one for kind in TOPOLOGIES.values() for one in kind.stacks])
 def test_the_stack_files_variables_are_all_there(home: LabHome, name: str) -> None:
     found = environment.variables(home, FakeToolbox())
-    stack = (CHECKOUT / "stacks" / f"Pulumi.{name}.yaml").read_text()
+    stack = (CHECKOUT / "examples" / f"Pulumi.{name}.yaml").read_text()
     used = {part.split("}")[0] for part in stack.split("${")[1:]} - {"NAME"}
     assert used
     assert used <= set(found)

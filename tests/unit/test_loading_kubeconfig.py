@@ -11,7 +11,7 @@ from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
 
 def _write(path: Path, context: str, cluster: dict[str, str], user: dict[str, str]) -> Path:
     document = {
-        "contexts": [{"name": context, "context": {"cluster": "c", "user": "u", "namespace": "n"}}],
+        "contexts": [{"name": context, "context": {"cluster": "c", "user": "u", "namespace": "team"}}],
         "clusters": [{"name": "c", "cluster": cluster}],
         "users": [{"name": "u", "user": user}],
     }
@@ -41,7 +41,7 @@ def test_files_are_put_inside_relative_to_the_kubeconfig(tmp_path: Path) -> None
     assert access.ca_pem == "the CA"
     minimal = yaml.safe_load(access.kubeconfig)
     assert minimal["current-context"] == "a"
-    assert minimal["contexts"][0]["context"]["namespace"] == "n"
+    assert minimal["contexts"][0]["context"]["namespace"] == "team"
     assert (
         minimal["clusters"][0]["cluster"]["certificate-authority-data"]
         == base64.b64encode(b"the CA").decode()

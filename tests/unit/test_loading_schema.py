@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from stacks.loading import explain, schema
-from stacks.loading.load import stack_files
 from stacks.model.spoke import Spoke
 
 FILES = Path(__file__).parent / "stack_files"
@@ -20,10 +19,12 @@ def test_the_schema_and_the_reference_are_fresh() -> None:
     assert schema.REFERENCE.read_text() == schema.reference(), "run `make schema`"
 
 
-@pytest.mark.parametrize("path", stack_files(schema.ROOT), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((schema.ROOT / "examples").iterdir()), ids=lambda path: path.name
+)
 def test_every_stack_file_names_the_schema_and_fits_it(path: Path) -> None:
     text = path.read_text()
-    assert text.splitlines()[0] == f"# yaml-language-server: $schema={schema.SCHEMA.name}"
+    assert text.splitlines()[0] == f"# yaml-language-server: $schema=../stacks/{schema.SCHEMA.name}"
     jsonschema.validate(yaml.safe_load(text), json.loads(schema.schema()))
 
 
