@@ -5,7 +5,7 @@ Pure: the stack file's fleet is held against the live hub.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -158,17 +158,20 @@ def _same_names(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
         delivering = {sets.external_secrets_set(stack): "fleet:externalSecrets.delivery"}
         wanted_sets |= delivering
         wanted_projects |= delivering
-    kinds: tuple[tuple[str, str, Mapping[str, str], tuple[Owned, ...]], ...] = (
+    kinds: tuple[tuple[str, str, Mapping[str, str], Sequence[Owned]], ...] = (
         ("an ApplicationSet", "applicationset", wanted_sets, state.sets),
         ("an AppProject", "appproject", wanted_projects, state.projects),
     )
+    # The names of the others are Fleet's.
+    named = {one.name for one in fleet.application_sets}
     for said, kind, wanted, live in kinds:
         for one in live:
             if one.object_name in wanted and one.owner != stack:
+                thing = "set" if kind == "applicationset" and one.object_name in named else ""
                 yield Problem(
                     wanted[one.object_name],
                     f'the hub has {said} "{one.object_name}" already, which {_belongs(one)}; '
-                    + _remedy(fleet, stack, state, one, kind, "set"),
+                    + _remedy(fleet, stack, state, one, kind, thing),
                 )
 
 
@@ -201,16 +204,18 @@ def _belongs(one: Owned) -> str:
 
 
 def _remedy(fleet: Fleet, stack: str, state: HubState, one: Owned, kind: str, thing: str) -> str:
+    """What to do about an object of a name that this stack wants; `thing` is what the stack file gives a name to."""
     label = (
         f"`kubectl --context {fleet.hub.context} -n {state.namespace} label {kind} {one.object_name} "
         f"{contract.STACK_LABEL}={stack}"
     )
+    rename = f"give this {thing} another name, or " if thing else ""
     if one.owner:
         return (
-            f"give this {thing} another name, or take it out there first. Only if that stack is this one under its "
-            f"former name: {label} --overwrite`"
+            f"{rename}take it out there first. Only if that stack is this one under its former name: {label} "
+            "--overwrite`"
         )
     return (
-        f"give this {thing} another name, or let this stack take it over: {label}`, then one `up` with "
+        f"{rename}let this stack take it over: {label}`, then one `up` with "
         "PULUMI_K8S_UPSERT_EXISTING_OBJECTS=true"
     )

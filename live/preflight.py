@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import httpx
 
-from live import disruption, hub_state, losses, ownership
+from live import disruption, hub_state, joining, losses, ownership
 from live.cluster_api import ClusterAPI, Unreachable
 from stacks.loading.kubeconfig import Kubeconfig
 from stacks.loading.load import stack_file, with_lines
@@ -45,7 +45,11 @@ def require_hub(fleet: Fleet, stack: str, kubeconfig: Kubeconfig, *, preview: bo
     losing = {loss.spoke for loss in losses.losses(fleet, stack, live)}
     if losing:
         live = _with_applications(api, live, losing)
-    problems = ownership.problems(fleet, stack, live) + disruption.problems(fleet, stack, live)
+    problems = [
+        *ownership.problems(fleet, stack, live),
+        *joining.problems(fleet, stack, live),
+        *disruption.problems(fleet, stack, live),
+    ]
     if problems:
         raise StackError(source, with_lines(problems, path))
     return disruption.notes(fleet, stack, live)

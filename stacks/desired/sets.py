@@ -95,6 +95,11 @@ def references(one: ApplicationSet) -> References:
     return References(frozenset(found["labels"]), frozenset(found["annotations"]))
 
 
+def projects_needed(fleet: Fleet, _stack: str) -> list[str]:
+    """The AppProjects that the stack's sets deploy through, and that the stack which owns the hub makes."""
+    return [PROJECT] if fleet.application_sets else []
+
+
 def delivers_external_secrets(fleet: Fleet) -> bool:
     """Whether Argo CD delivers External Secrets to any spoke of the stack, and so a set for it is needed."""
     return any(fleet.delivery_of(spoke) == "argocd" for spoke in fleet.spokes)
