@@ -96,8 +96,8 @@ def _ask(
         if not there:
             return None
         cluster = f'"{wanted[0].spoke}"' if wanted[0].spoke else f"the hub ({access.context})"
-        found = _listed(each for _, found in there for each in found)
-        said = f"{cluster} has what this stack would make, and others made it: {found}"
+        listed = _listed(each for _, some in there for each in some)
+        said = f"{cluster} has what this stack would make, and others made it: {listed}"
         take_over = os.environ.get(TAKE_OVER) == "true"
         argocd = [one for one, _ in there if one.where == ARGOCD]
         running = another_argocd.read(api, fleet, argocd[0].objects) if argocd else None
