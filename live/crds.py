@@ -110,5 +110,5 @@ def _refusal(foreign: Sequence[str], instead: str) -> str:
     return (
         f"it has CRDs that Fleet did not make: {', '.join(foreign[:_NAMED])}{more}. If what they belong to stays, "
         f"{instead}; if it has gone, have Fleet take them over: PULUMI_K8S_UPSERT_EXISTING_OBJECTS=true for one run. "
-        "See docs/recover.md"
+        "See docs/recover.md#a-cluster-has-it-already"
     )

@@ -24,7 +24,7 @@ from stacks.model.fleet import Fleet
 
 TAKE_OVER = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"
 """The variable by which Pulumi's plugin takes over what exists; it counts for CRDs too."""
-GUIDE = "docs/recover.md#what-others-made"
+GUIDE = "docs/recover.md#a-cluster-has-it-already"
 _CLUSTERS = 16
 _SIDE_BY_SIDE = 8
 _NAMED = 3

@@ -116,7 +116,7 @@ def test_one_message_per_cluster_that_says_what_whose_and_what_to_do(
         "a.external-secrets.io, b.external-secrets.io, c.external-secrets.io and 1 more (by helm); Namespace "
         "external-secrets (by kubectl-create). If it is in use and stays, write `installed: true` under "
         "`fleet:externalSecrets`, and Fleet makes the stores only; if it was left over, one `up` with "
-        "PULUMI_K8S_UPSERT_EXISTING_OBJECTS=true takes it over. See docs/recover.md#what-others-made"
+        "PULUMI_K8S_UPSERT_EXISTING_OBJECTS=true takes it over. See docs/recover.md#a-cluster-has-it-already"
     )
 
 
