@@ -129,10 +129,15 @@ def made_by_others(api: ClusterAPI, wanted: Footprint) -> list[Found]:
         found = [
             Found(one["kind"], one["metadata"]["name"], field_managers.first(metadata))
             for one, metadata in zip(wanted.objects, [there, *others], strict=True)
-            if metadata and not field_managers.written_by_pulumi(metadata)
+            if metadata and _of_others(metadata)
         ]
     theirs = crds.made_by_others(api, wanted.crds)
     return [Found(CRD, name, by) for name, by in theirs.items()] + found
+
+
+def _of_others(metadata: Mapping[str, object]) -> bool:
+    """Whether others made an object; of one whose maker nobody knows, it may be Pulumi."""
+    return bool(field_managers.first(metadata)) and not field_managers.written_by_pulumi(metadata)
 
 
 def _metadata(api: ClusterAPI, one: KubernetesObject) -> Mapping[str, object] | None:

@@ -29,8 +29,8 @@ def written_by_pulumi(metadata: Metadata) -> bool:
 
 
 def first(metadata: Metadata) -> str:
-    """Who made the object."""
-    return min(_entries(metadata), default=("", UNKNOWN, {}), key=lambda one: one[0])[1]
+    """Who made the object; empty where the API server keeps no account of it, as of one that is only a name."""
+    return min(_entries(metadata), default=("", "", {}), key=lambda one: one[0])[1]
 
 
 def of_the_spec(metadata: Metadata) -> list[str]:

@@ -23,8 +23,9 @@ ARGOCD = "fleet:argocd.manifest"
 class Footprint:
     """One thing that comes onto one cluster.
 
-    `where` is the place in the stack file that asks for it; `spoke` is None for the hub. The first of `objects` is made
-    first: where Pulumi has made that one, the stack has been here before. `crds` are the names of the CRDs that are
+    `where` is the place in the stack file that asks for it; `spoke` is None for the hub. Where Pulumi has made the first
+    of `objects`, the stack has been here before: so it is one whose maker the API server knows, which it does not of an
+    object that has nothing but a name. `crds` are the names of the CRDs that are
     applied beside Pulumi. `instead` says what else to do where such a thing is there already and is to stay.
     """
 
@@ -74,7 +75,7 @@ def _on_spoke(fleet: Fleet, spoke: Spoke, manifest: Manifest, where: str) -> Ite
         yield Footprint(
             where,
             name,
-            (argocd_manager.account(account), argocd_manager.token(account), *rights),
+            (*rights, argocd_manager.token(account), argocd_manager.account(account)),
             "choose another `auth` for this spoke (docs/credentials.md): two Argo CDs can't share argocd-manager",
         )
 
@@ -91,11 +92,11 @@ def _external_secrets(
     settings = fleet.external_secrets
     assert settings
     install = install and not settings.installed
-    objects = external_secrets_rights.objects(fleet, who, install=install)
-    objects += vault_identity.stores(fleet, who)
+    objects = vault_identity.stores(fleet, who)
+    objects += external_secrets_rights.objects(fleet, who, install=install)
     if install:
         own = [one for one in manifest.objects if one["kind"] not in (CRD, "Namespace")]
-        objects = [_namespace(settings.namespace), *own, *objects]
+        objects += [_namespace(settings.namespace), *own]
     return Footprint(
         where,
         spoke,

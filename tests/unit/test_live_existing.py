@@ -21,6 +21,8 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 APPS = "/apis/apps/v1/namespaces/argocd"
 ACCOUNT = "/api/v1/namespaces/kube-system/serviceaccounts/argocd-manager"
+ROLE = f"{RBAC}/clusterroles/argocd-manager-role"
+STORE = "/apis/external-secrets.io/v1/clustersecretstores/vault-backend"
 PULUMI = "pulumi-kubernetes-1a2b"
 UPSERT = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"
 
@@ -122,7 +124,7 @@ def test_one_message_per_cluster_that_says_what_whose_and_what_to_do(
 
 def test_what_argocd_cluster_add_has_left(clusters: Clusters, require: Require) -> None:
     clusters["staging"].has(ACCOUNT, "argocd")
-    clusters["staging"].has(f"{RBAC}/clusterroles/argocd-manager-role", "argocd")
+    clusters["staging"].has(ROLE, "argocd")
     (line,) = _told(require)
     assert "fleet:spokes[1]:" in line
     assert "ClusterRole argocd-manager-role (by argocd); ServiceAccount argocd-manager (by" in line
@@ -146,12 +148,12 @@ def test_where_the_stack_has_been_one_object_is_asked_for(
 ) -> None:
     """What others did to a CRD since then costs that cluster only, at its hook."""
     for name in ("prod-1", "staging"):
-        clusters[name].has(f"{NAMESPACES}/external-secrets", PULUMI)
-        clusters[name].has(ACCOUNT, PULUMI)
+        clusters[name].has(STORE, PULUMI)
+        clusters[name].has(ROLE, PULUMI)
         clusters[name].has(f"{CRDS}/a.external-secrets.io", "helm")
     clusters["hub"].has(f"{NAMESPACES}/argocd", PULUMI)
     assert require() == []
-    assert clusters["prod-1"].asked == [f"{NAMESPACES}/external-secrets", ACCOUNT]
+    assert clusters["prod-1"].asked == [STORE, ROLE]
     assert clusters["hub"].asked == [f"{NAMESPACES}/argocd"]
 
 
@@ -159,6 +161,19 @@ def test_crds_of_fleet_s_or_pulumi_s_are_no_others(clusters: Clusters, require: 
     clusters["prod-1"].has(f"{CRDS}/a.external-secrets.io", "fleet-crds")
     clusters["prod-1"].has(f"{CRDS}/b.external-secrets.io", PULUMI)
     assert require() == []
+
+
+def test_of_what_is_only_a_name_nobody_knows_the_maker(
+    clusters: Clusters, require: Require
+) -> None:
+    """So it is of what Pulumi applied: a namespace, a ServiceAccount. It gives no one away, and proves nothing."""
+    for path in (f"{NAMESPACES}/external-secrets", ACCOUNT):
+        clusters["prod-1"].has(path, "")
+        clusters["prod-1"].lists[path.rpartition("/")[0]][-1]["metadata"]["managedFields"] = []
+    assert require() == []
+    clusters["prod-1"].has(f"{CRDS}/a.external-secrets.io", "helm")
+    (line,) = _told(require)
+    assert "others made it: CRD a.external-secrets.io (by helm). If" in line
 
 
 def test_what_is_to_be_taken_over_is_told(
@@ -179,7 +194,7 @@ def test_spokes_that_are_not_asked(clusters: Clusters, require: Require) -> None
 
 
 def test_one_that_may_not_be_asked_is_left_to_up(clusters: Clusters, require: Require) -> None:
-    clusters["prod-1"].failures[f"{NAMESPACES}/external-secrets"] = Refused("403")
+    clusters["prod-1"].failures[STORE] = Refused("403")
     assert require() == []
 
 
@@ -190,8 +205,7 @@ def test_an_external_secrets_of_others_may_be_there_where_it_is_wanted(
     for one in "abcd":
         clusters["prod-1"].has(f"{CRDS}/{one}.external-secrets.io", "helm")
     assert require(a_fleet(externalSecrets={"installed": True})) == []
-    stores = "/apis/external-secrets.io/v1/clustersecretstores/vault-backend"
-    clusters["prod-1"].has(stores, "kubectl")
+    clusters["prod-1"].has(STORE, "kubectl")
     (line,) = _told(require, a_fleet(externalSecrets={"installed": True}))
     assert "ClusterSecretStore vault-backend (by kubectl)" in line
 
@@ -285,4 +299,4 @@ def test_nothing_more_is_asked_of_a_large_hub_that_is_ours(
 def test_a_stack_without_any_manifest_makes_little() -> None:
     joining = a_fleet(argocd={}, externalSecrets={"chart": "chart", "delivery": "argocd"})
     made = footprints(joining, NO_MANIFEST, NO_MANIFEST)
-    assert {one.objects[0]["metadata"]["name"] for one in made} == {"argocd-manager"}
+    assert {one.objects[0]["metadata"]["name"] for one in made} == {"argocd-manager-role"}
