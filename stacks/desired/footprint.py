@@ -23,10 +23,10 @@ ARGOCD = "fleet:argocd.manifest"
 class Footprint:
     """One thing that comes onto one cluster.
 
-    `where` is the place in the stack file that asks for it; `spoke` is None for the hub. Where Pulumi has made the first
-    of `objects`, the stack has been here before: so it is one whose maker the API server knows, which it does not of an
-    object that has nothing but a name. `crds` are the names of the CRDs that are
-    applied beside Pulumi. `instead` says what else to do where such a thing is there already and is to stay.
+    `where` is the place in the stack file that asks for it; `spoke` is None for the hub. Where Pulumi has made the
+    first of `objects`, the stack has been here before: so it is one whose maker the API server knows, which it does not
+    of an object that has nothing but a name. `crds` are the names of the CRDs that are applied beside Pulumi. `instead`
+    says what else to do where such a thing is there already and is to stay.
     """
 
     where: str

@@ -1,14 +1,15 @@
-"""A hub on which others run an Argo CD: a stack that would own it is told what would change for them."""
+"""A hub on which others run an Argo CD: a stack that would own it is told what would change, and can be given it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.e2e.fleet_lab import FleetLab
+from tests.e2e.fleet_lab import FleetLab, Result
 
 HUB, STACK = "staging", "second"
 """A spoke of the lab's, here the hub of another stack."""
@@ -23,65 +24,94 @@ spec:
 ---
 apiVersion: v1
 kind: ConfigMap
-metadata: {name: argocd-cm, namespace: argocd}
-data: {application.resourceTrackingMethod: label}
+metadata: {name: argocd-cm, namespace: argocd, labels: {app.kubernetes.io/part-of: argocd}}
+data: {application.resourceTrackingMethod: label, theirs: kept}
 """
 
 
 @pytest.fixture
 def theirs(lab: FleetLab, tmp_path: Path) -> Iterator[None]:
-    """Argo CD's CRDs, an Application and a ConfigMap, made by hand; gone after the test."""
-    manifest = Path(lab.env["FLEET_ARGOCD_MANIFEST"]).read_text()
-    crds = [
-        one
-        for one in yaml.load_all(manifest, Loader=yaml.CSafeLoader)
-        if one and one["kind"] == "CustomResourceDefinition"
-    ]
-    (tmp_path / "crds.yaml").write_text(yaml.dump_all(crds, Dumper=yaml.CSafeDumper))
+    """Argo CD as its guide installs it, with an Application and a setting; gone after the test."""
+    manifest = lab.env["FLEET_ARGOCD_MANIFEST"]
     (tmp_path / "theirs.yaml").write_text(THEIRS)
     lab.kubectl(HUB, "create", "namespace", "argocd")
     try:
-        lab.kubectl(HUB, "create", "-f", str(tmp_path / "crds.yaml"))
-        lab.kubectl(HUB, "wait", "--for=condition=Established", "-f", str(tmp_path / "crds.yaml"))
-        lab.kubectl(HUB, "create", "-f", str(tmp_path / "theirs.yaml"))
+        lab.kubectl(HUB, "-n", "argocd", "apply", "--server-side", "-f", manifest)
+        lab.kubectl(HUB, "wait", "--for=condition=Established", "crd", "applications.argoproj.io")
+        lab.kubectl(
+            HUB, "apply", "--server-side", "--force-conflicts", "-f", str(tmp_path / "theirs.yaml")
+        )
         yield
     finally:
-        lab.kubectl(HUB, "delete", "--ignore-not-found", "-f", str(tmp_path / "crds.yaml"))
-        lab.kubectl(HUB, "delete", "namespace", "argocd")
+        lab.kubectl(HUB, "-n", "argocd", "delete", "--ignore-not-found", "-f", manifest)
+        lab.kubectl(HUB, "delete", "--ignore-not-found", "namespace", "argocd")
 
 
-def test_it_is_not_owned_by_mistake(lab: FleetLab, theirs: None) -> None:
-    lab.stack_file(STACK).write_text(
-        yaml.safe_dump(
-            {
-                "config": {
-                    "pulumi:disable-default-providers": ["kubernetes", "vault"],
-                    "fleet:hub": {"context": HUB},
-                    "fleet:argocd": {"manifest": "${FLEET_ARGOCD_MANIFEST}"},
-                    "fleet:gitops": {"repo": "${FLEET_GITOPS_REPO}"},
-                }
-            }
-        )
-    )
+@pytest.fixture
+def second(lab: FleetLab) -> Iterator[None]:
+    """The stack file and the stack."""
+    config = {
+        "pulumi:disable-default-providers": ["kubernetes", "vault"],
+        "fleet:hub": {"context": HUB},
+        "fleet:argocd": {"manifest": "${FLEET_ARGOCD_MANIFEST}"},
+        "fleet:gitops": {"repo": "${FLEET_GITOPS_REPO}"},
+    }
+    lab.stack_file(STACK).write_text(yaml.safe_dump({"config": config}))
     lab.ensure_stack(STACK)
     try:
-        refused = lab.run("pulumi", "preview", "--stack", STACK, "--non-interactive", check=False)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(lab.env, "PULUMI_K8S_UPSERT_EXISTING_OBJECTS", "true")
-            also = lab.up(STACK, check=False)
-        made = lab.state(STACK)
+        yield
     finally:
         lab.run("pulumi", "stack", "rm", STACK, "--yes", "--force", check=False)
         lab.stack_file(STACK).unlink(missing_ok=True)
-    for result in (refused, also):
-        assert result.code != 0
-        for said in (
-            "fleet:argocd.manifest: the hub (staging) has what this stack would make",
-            "It is an Argo CD with 1 Application (in argocd), 0 ApplicationSets and 0 AppProjects",
-            'AppProject "default" emptied, so that 1 Application would no longer sync',
-            "Leave `manifest` out, and this stack joins it",
-            f"label namespace argocd fleet_stack={STACK}",
-        ):
-            assert said in result.output, result.output
-        assert "unhandled error" not in result.output
-    assert made == []
+
+
+@contextmanager
+def _taking_over(lab: FleetLab) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("UPSERT_EXISTING_OBJECTS", "ENABLE_PATCH_FORCE"):
+            patch.setitem(lab.env, f"PULUMI_K8S_{variable}", "true")
+        yield
+
+
+def test_it_is_not_owned_by_mistake_and_taken_over_on_purpose(
+    lab: FleetLab, theirs: None, second: None
+) -> None:
+    _refused(lab.run("pulumi", "preview", "--stack", STACK, "--non-interactive", check=False))
+    with _taking_over(lab):
+        _refused(lab.up(STACK, check=False))
+    assert lab.state(STACK) == []
+
+    lab.kubectl(HUB, "label", "namespace", "argocd", f"fleet_stack={STACK}")
+    before = _uids(lab)
+    with _taking_over(lab):
+        told = lab.up(STACK).output
+    assert "1 Application (in argocd)" in told, "what changes is told once more"
+    lab.up(STACK)
+    lab.nothing_to_change(STACK)
+    assert _uids(lab) == before, "nothing was made anew"
+    config = lab.get(HUB, "configmap", "-n", "argocd", "argocd-cm")["data"]
+    assert config["application.resourceTrackingMethod"] == "annotation"
+    assert config["theirs"] == "kept"
+    assert lab.get(HUB, "application.argoproj.io", "-n", "argocd", "theirs")
+
+
+def _uids(lab: FleetLab) -> set[str]:
+    kinds = "deployments,statefulsets,configmaps,secrets,services,applications.argoproj.io"
+    found = lab.get(HUB, kinds, "-n", "argocd")["items"]
+    # The record of the CRDs is new.
+    return {one["metadata"]["uid"] for one in found if one["metadata"]["name"] != "argocd-crds"}
+
+
+def _refused(result: Result) -> None:
+    assert result.code != 0
+    for said in (
+        "fleet:argocd.manifest: the hub (staging) has what this stack would make, and others made it: ",
+        "applications.argoproj.io, applicationsets.argoproj.io, appprojects.argoproj.io (by kubectl); ",
+        "It is an Argo CD with 1 Application (in argocd), 0 ApplicationSets and 0 AppProjects",
+        'AppProject "default" emptied, so that 1 Application would no longer sync',
+        "application.resourceTrackingMethod: label -> annotation",
+        "Leave `manifest` out, and this stack joins it",
+        f"label namespace argocd fleet_stack={STACK}`, then one `up` with",
+    ):
+        assert said in result.output, result.output
+    assert "unhandled error" not in result.output
