@@ -93,14 +93,20 @@ def _ask(
     api = ClusterAPI(Kubeconfig.of(access.kubeconfig), access.context)
     try:
         there = [(one, found) for one in wanted if (found := made_by_others(api, one))]
-        if not there:
-            return None
-        cluster = f'"{wanted[0].spoke}"' if wanted[0].spoke else f"the hub ({access.context})"
-        listed = _listed(each for _, some in there for each in some)
-        said = f"{cluster} has what this stack would make, and others made it: {listed}"
-        take_over = os.environ.get(TAKE_OVER) == "true"
-        argocd = [one for one, _ in there if one.where == ARGOCD]
-        running = another_argocd.read(api, fleet, argocd[0].objects) if argocd else None
+    except Unreachable:
+        return None  # `up` will tell, as it does of everything there.
+    if not there:
+        return None
+    cluster = f'"{wanted[0].spoke}"' if wanted[0].spoke else f"the hub ({access.context})"
+    listed = _listed(each for _, some in there for each in some)
+    said = f"{cluster} has what this stack would make, and others made it: {listed}"
+    take_over = os.environ.get(TAKE_OVER) == "true"
+    if argocd := [one for one, _ in there if one.where == ARGOCD]:
+        try:
+            running = another_argocd.read(api, fleet, argocd[0].objects)
+        except Unreachable as error:
+            remedy = "`up` must know what it would change for others; let your user list them"
+            return _Told(ARGOCD, f"{said}. Who uses it can't be read: {error}", remedy, False)
         if running:
             return _Told(
                 ARGOCD,
@@ -108,8 +114,6 @@ def _ask(
                 running.remedy(stack, access.context, TAKE_OVER),
                 take_over and running.owner == stack,
             )
-    except Unreachable:
-        return None  # `up` will tell, as it does of everything there.
     instead = " or ".join(dict.fromkeys(one.instead for one, _ in there))
     remedy = (
         f"If it is in use and stays, {instead}; if it was left over, one `up` with {TAKE_OVER}=true takes it over. "

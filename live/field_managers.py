@@ -12,8 +12,8 @@ FLEET_CRDS = "fleet-crds"
 """The one under which Fleet applies CRDs."""
 UNKNOWN = "nobody known"
 _APPLIED = re.compile(rf"{PULUMI}(-[0-9a-f]+)?")
-# By this one it has written without applying, as releases of the plugin did before server-side apply.
-_PULUMI_WROTE = "pulumi-resource-kubernetes"
+# With or without applying, as releases of the plugin did before server-side apply; on Windows it is an `.exe`.
+_WROTE = re.compile(r"pulumi(-resource)?-kubernetes(\.exe)?(-[0-9a-f]+)?")
 
 Metadata = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ def applied_by_pulumi(manager: str) -> bool:
 
 def written_by_pulumi(metadata: Metadata) -> bool:
     """Whether Pulumi's plugin ever wrote the object."""
-    return any(manager.startswith((PULUMI, _PULUMI_WROTE)) for _, manager, _ in _entries(metadata))
+    return any(_WROTE.fullmatch(manager) for _, manager, _ in _entries(metadata))
 
 
 def first(metadata: Metadata) -> str:

@@ -270,6 +270,17 @@ def test_an_argo_cd_that_the_stack_is_given(
     assert "3 Applications" in warning
 
 
+def test_an_argo_cd_whose_users_may_not_be_listed_is_not_owned(
+    clusters: Clusters, require: Require, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _an_argocd(clusters["hub"], owner="lab")
+    every = "/apis/argoproj.io/v1alpha1/applications"
+    clusters["hub"].failures[every] = Refused("applications: 403 forbidden")
+    monkeypatch.setenv(UPSERT, "true")
+    (line,) = _told(require)
+    assert "Who uses it can't be read: applications: 403 forbidden. `up` must know" in line
+
+
 def test_an_argo_cd_in_another_namespace(clusters: Clusters, require: Require) -> None:
     """Its ClusterRoles have the names of ours, which would be bound to other ServiceAccounts."""
     clusters["hub"].has(f"{CRDS}/applications.argoproj.io", "kubectl")
