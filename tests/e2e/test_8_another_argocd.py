@@ -43,7 +43,8 @@ def theirs(lab: FleetLab, tmp_path: Path) -> Iterator[None]:
         )
         yield
     finally:
-        lab.kubectl(HUB, "-n", "argocd", "delete", "--ignore-not-found", "-f", manifest)
+        gone = ["delete", "--ignore-not-found", "--wait=false", "-f", manifest]
+        lab.kubectl(HUB, "-n", "argocd", *gone)
         lab.kubectl(HUB, "delete", "--ignore-not-found", "namespace", "argocd")
 
 
@@ -57,7 +58,7 @@ def second(lab: FleetLab) -> Iterator[None]:
         "fleet:gitops": {"repo": "${FLEET_GITOPS_REPO}"},
     }
     lab.stack_file(STACK).write_text(yaml.safe_dump({"config": config}))
-    lab.ensure_stack(STACK)
+    lab.run("pulumi", "stack", "init", STACK, "--secrets-provider", "passphrase", "--no-select")
     try:
         yield
     finally:

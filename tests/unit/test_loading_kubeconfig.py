@@ -11,7 +11,9 @@ from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
 
 def _write(path: Path, context: str, cluster: dict[str, str], user: dict[str, str]) -> Path:
     document = {
-        "contexts": [{"name": context, "context": {"cluster": "c", "user": "u", "namespace": "team"}}],
+        "contexts": [
+            {"name": context, "context": {"cluster": "c", "user": "u", "namespace": "team"}}
+        ],
         "clusters": [{"name": "c", "cluster": cluster}],
         "users": [{"name": "u", "user": user}],
     }
