@@ -91,24 +91,23 @@ def read(
     namespace = fleet.argocd.namespace
     wanted = {(one["kind"], one["metadata"]["name"]): one for one in install}
     server = _get(api, f"/apis/apps/v1/namespaces/{namespace}/deployments/{SERVER}")
-    applications = list(_items(api, "applications"))
+    # Of each only this much is kept: they are long.
+    applications = [
+        (str(one["metadata"]["namespace"]), (one.get("spec") or {}).get("project") or "default")
+        for one in _items(api, "applications")
+    ]
     if not server and not applications:
         return None
-    projects = Counter(
-        (one.get("spec") or {}).get("project") or "default"
-        for one in applications
-        if one["metadata"]["namespace"] == namespace
-    )
     config = _get(api, f"/api/v1/namespaces/{namespace}/configmaps/argocd-cm")
     images = _image(server), _image(wanted.get(("Deployment", SERVER), {}))
     labels = _get(api, f"/api/v1/namespaces/{namespace}").get("metadata", {}).get("labels") or {}
     return AnotherArgoCD(
         namespace=namespace,
         owner=str(labels.get(STACK_LABEL, "")),
-        namespaces=Counter(str(one["metadata"]["namespace"]) for one in applications),
-        by_default=projects["default"],
-        sets=len(list(_items(api, "applicationsets"))),
-        projects=len(list(_items(api, "appprojects"))),
+        namespaces=Counter(place for place, _ in applications),
+        by_default=applications.count((namespace, "default")),
+        sets=sum(1 for _ in _items(api, "applicationsets")),
+        projects=sum(1 for _ in _items(api, "appprojects")),
         settings=_settings(fleet, config, wanted.get(("ConfigMap", "argocd-cm"), {}))
         if server
         else (),
@@ -120,12 +119,12 @@ def _settings(fleet: Fleet, live: Mapping[str, Any], wanted: Mapping[str, Any]) 
     """The keys of `argocd-cm` that would be overwritten, with values only where they can't be a secret."""
     there, ours = live.get("data") or {}, wanted.get("data") or {}
     own = default_config(fleet)
-    found = []
-    for key, value in ours.items():
-        if key in own and there.get(key) != value:
-            found.append(f"{key}: {there.get(key) or 'unset'} -> {value} ({_MEANS[key]})")
-        elif key in there and there[key] != value:
-            found.append(key)
+    found = [
+        f"{key}: {there.get(key) or 'unset'} -> {ours[key]} ({_MEANS[key]})"
+        for key in own
+        if key in ours and there.get(key) != ours[key]
+    ]
+    found += [key for key in ours if key not in own and there.get(key, ours[key]) != ours[key]]
     more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
     return found[:_SHOWN] + more
 

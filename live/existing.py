@@ -49,8 +49,8 @@ def require(
 ) -> list[str]:
     """Make sure that what the stack would make on a cluster is nobody else's; a warning where it is to be taken over.
 
-    `manifests` are Argo CD's and External Secrets'. Of a cluster that this stack has been on, one object is asked for;
-    of one that is among the `silent`, or may not be asked, none. Raises StackError, naming the stack file of `stack`,
+    `manifests` are Argo CD's and External Secrets'. Of what Pulumi has made there before, one object is asked for;
+    of a spoke that is among the `silent`, or may not be asked, none. Raises StackError, naming the stack file of `stack`,
     with a problem per cluster, and ManifestError where Argo CD's manifest can't be used.
     """
     by_cluster: dict[str | None, list[Footprint]] = {}

@@ -247,8 +247,9 @@ def test_owning_an_argo_cd_of_others_is_refused_with_what_would_change(
     for said in (
         "It is an Argo CD with 3 Applications (in argocd), 0 ApplicationSets and 1 AppProject. For them would change: ",
         'AppProject "default" emptied, so that 2 Applications would no longer sync; ',
-        "in argocd-cm oidc.config, application.resourceTrackingMethod: label -> annotation (every",
+        "in argocd-cm application.resourceTrackingMethod: label -> annotation (every",
         "cluster.inClusterEnabled: unset -> false (Applications on the hub itself stop)",
+        "no longer reports), oidc.config; the image",
         "the image argocd:v2.14.0 replaced by argocd:v3.6.1. Leave `manifest` out, and this stack joins it; or let "
         "this stack have it: `kubectl --context hub label namespace argocd fleet_stack=lab`, then one `up` with "
         "PULUMI_K8S_UPSERT_EXISTING_OBJECTS=true. Read docs/topologies.md#an-argo-cd-that-is-there-already first",
