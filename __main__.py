@@ -32,8 +32,9 @@ try:
     warnings += vault_state.require(fleet, stack, preview=preview)
     silent = preflight.silent(fleet, endpoints)
     both = argocd_manifest, eso_manifest
-    warnings += existing.require(fleet, stack, hub_access, endpoints, both, silent)
-    warnings += preflight.require_hub(fleet, stack, kubeconfig, preview=preview)
+    problems, noted = existing.ask(fleet, stack, hub_access, endpoints, both, silent)
+    warnings += noted
+    warnings += preflight.require_hub(fleet, stack, kubeconfig, preview=preview, found=problems)
 except (StackError, KubeconfigError, ManifestError) as error:
     components.refuse(error)
 components.record_identities(identity.of(fleet))

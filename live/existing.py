@@ -17,9 +17,8 @@ from stacks.desired.crds import Manifest
 from stacks.desired.footprint import ARGOCD, Footprint, footprints
 from stacks.desired.objects import CRD, KubernetesObject
 from stacks.loading.kubeconfig import Kubeconfig
-from stacks.loading.load import stack_file, with_lines
 from stacks.model.access import ClusterAccess, Endpoint
-from stacks.model.errors import Problem, StackError
+from stacks.model.errors import Problem
 from stacks.model.fleet import Fleet
 
 TAKE_OVER = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"
@@ -39,19 +38,19 @@ class Found:
     by: str
 
 
-def require(
+def ask(
     fleet: Fleet,
     stack: str,
     hub: ClusterAccess,
     endpoints: Mapping[str, Endpoint],
     manifests: tuple[Manifest, Manifest],
     silent: Collection[str],
-) -> list[str]:
-    """Make sure that what the stack would make on a cluster is nobody else's; a warning where it is to be taken over.
+) -> tuple[list[Problem], list[str]]:
+    """What of all that the stack would make is there and somebody else's: a problem per cluster, or a warning where it
+    is to be taken over.
 
-    `manifests` are Argo CD's and External Secrets'. Of what Pulumi has made there before, one object is asked for;
-    of a spoke that is among the `silent`, or may not be asked, none. Raises StackError, naming the stack file of `stack`,
-    with a problem per cluster, and ManifestError where Argo CD's manifest can't be used.
+    `manifests` are Argo CD's and External Secrets'. Of what Pulumi has made there before, one object is asked for; of a
+    spoke that is among the `silent`, or may not be asked, none. Raises ManifestError where Argo CD's can't be used.
     """
     by_cluster: dict[str | None, list[Footprint]] = {}
     for one in footprints(fleet, *manifests):
@@ -59,17 +58,20 @@ def require(
             by_cluster.setdefault(one.spoke, []).append(one)
     access = {name: endpoints[name].access if name else hub for name in by_cluster}
     with ThreadPoolExecutor(max_workers=_CLUSTERS) as pool:
-        asked = {
-            name: pool.submit(_ask, fleet, stack, there, by_cluster[name])
+        asked = [
+            pool.submit(_ask, fleet, stack, there, by_cluster[name])
             for name, there in access.items()
             if there
-        }
-    told = [problem for answer in asked.values() if (problem := answer.result())]
-    refused = [problem for problem in told if not problem.allowed]
-    if refused:
-        problems = [Problem(one.where, one.refusal) for one in refused]
-        raise StackError(f"stacks/Pulumi.{stack}.yaml", with_lines(problems, stack_file(stack)))
-    return [f"{one.where}: {one.said}: taken over, as {TAKE_OVER} has it" for one in told]
+        ]
+    told = [found for answer in asked if (found := answer.result())]
+    return (
+        [Problem(one.where, f"{one.said}. {one.remedy}") for one in told if not one.allowed],
+        [
+            f"{one.where}: {one.said}: taken over, as {TAKE_OVER} has it"
+            for one in told
+            if one.allowed
+        ],
+    )
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,6 @@ class _Told:
     said: str
     remedy: str
     allowed: bool
-
-    @property
-    def refusal(self) -> str:
-        return f"{self.said}. {self.remedy}"
 
 
 def _ask(

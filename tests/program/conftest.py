@@ -375,17 +375,18 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
 
         @pulumi.runtime.test
         def program() -> pulumi.Output[Any]:
-            runpy.run_path(str(REPO / "__main__.py"))
+            try:
+                runpy.run_path(str(REPO / "__main__.py"))
+            except SystemExit as ended:
+                # Else Pulumi's language host adds "an unhandled error occurred".
+                if ended.code != 32:
+                    raise
+                raise Refusal("\n".join(said)) from None
             exported = settings.get_root_resource().outputs
             return pulumi.Output.from_input(dict(exported)).apply(outputs.update)
 
         try:
             program()
-        except SystemExit as ended:
-            # Else Pulumi's language host adds "an unhandled error occurred".
-            if ended.code != 32:
-                raise
-            raise Refusal("\n".join(said)) from None
         finally:
             loop.close()
         return Run(recorder.seen, outputs, recorder.callbacks.hooks)

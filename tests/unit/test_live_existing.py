@@ -78,18 +78,20 @@ def _by_context(found: Clusters, method: str) -> Callable[[Any, str], Any]:
 
 
 @pytest.fixture
-def require(clusters: Clusters, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Require:
-    monkeypatch.chdir(tmp_path)
-
+def require(clusters: Clusters) -> Require:
     def ask(fleet: Fleet | None = None, silent: tuple[str, ...] = ()) -> list[str]:
+        """The warnings; raises as the program does."""
         access = {name: ClusterAccess(name, "https://x", "", "") for name in clusters}
         endpoints = {
             name: Endpoint("https://x", "", one) for name, one in access.items() if name != "hub"
         }
         manifests = ARGOCD, ESO
-        return existing.require(
+        problems, warnings = existing.ask(
             fleet or a_fleet(), "lab", access["hub"], endpoints, manifests, silent
         )
+        if problems:
+            raise StackError("stacks/Pulumi.lab.yaml", problems)
+        return warnings
 
     return ask
 
