@@ -3,7 +3,8 @@
 import pulumi
 
 import components
-from live import identity, manifests, preflight, vault_state
+from live import existing, identity, manifests, preflight, vault_state
+from stacks.desired.crds import NO_MANIFEST, Manifest
 from stacks.loading.endpoints import endpoints_of
 from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
 from stacks.loading.load import load
@@ -17,23 +18,27 @@ try:
     fleet = load(config, stack, kubeconfig, encrypted)
     hub_access = kubeconfig.access(fleet.hub.context)
     endpoints = endpoints_of(fleet, kubeconfig)
-    argocd_manifest = manifests.read(fleet.argocd.manifest)
+    argocd_manifest = Manifest(tuple(manifests.read(fleet.argocd.manifest)))
     eso = fleet.external_secrets
-    eso_manifest = []
+    eso_manifest = NO_MANIFEST
     if eso and fleet.installs_external_secrets:
-        eso_manifest = manifests.read(eso.manifests) or manifests.read_crds(eso.crds)
+        found = manifests.read(eso.manifests) or manifests.read_crds(eso.crds)
+        eso_manifest = Manifest(tuple(found))
     preview = pulumi.runtime.is_dry_run()
     recorded = components.recorded_identities()
     fleet, warnings = identity.require(
         fleet, stack, hub_access, endpoints, recorded, preview=preview
     )
     warnings += vault_state.require(fleet, stack, preview=preview)
-    warnings += preflight.require_hub(fleet, stack, kubeconfig, preview=preview)
+    silent = preflight.silent(fleet, endpoints)
+    both = argocd_manifest, eso_manifest
+    problems, noted = existing.ask(fleet, stack, hub_access, endpoints, both, silent)
+    warnings += noted
+    warnings += preflight.require_hub(fleet, stack, kubeconfig, preview=preview, found=problems)
 except (StackError, KubeconfigError, ManifestError) as error:
-    raise pulumi.RunError(str(error)) from None
+    components.refuse(error)
 components.record_identities(identity.of(fleet))
 components.wait_as_pulumi_means_it()
-silent = preflight.silent(fleet, endpoints)
 for warning in [*warnings, *silent.values()]:
     pulumi.log.warn(warning)
 
@@ -49,7 +54,7 @@ if fleet.owns_hub:
             fleet=fleet,
             stack=stack,
             access=hub_access,
-            manifest=argocd_manifest,
+            manifest=argocd_manifest.objects,
             namespace=hub.namespace,
         ),
         on_hub,

@@ -6,6 +6,7 @@ from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.management_hub import ManagementHub, ManagementHubArgs
 from components.onboarding import OnboardingArgs, onboard_spokes
 from components.recorded import record_identities, recorded_identities
+from components.refusal import refuse
 from components.spoke_cluster import SpokeCluster, SpokeClusterArgs
 from components.vault_identity import VaultIdentity, VaultIdentityArgs
 from components.waiting import wait_as_pulumi_means_it
@@ -27,5 +28,6 @@ __all__ = [
     "onboard_spokes",
     "record_identities",
     "recorded_identities",
+    "refuse",
     "wait_as_pulumi_means_it",
 ]

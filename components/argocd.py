@@ -12,10 +12,10 @@ from pulumi_kubernetes.yaml.v2 import ConfigGroup
 from components import crds
 from stacks.desired import argocd_install, projects
 from stacks.desired.contract import STACK_LABEL
+from stacks.desired.crds import digests
 from stacks.desired.objects import KubernetesObject
 from stacks.desired.sets import PROJECT
 from stacks.model.access import ClusterAccess
-from stacks.model.errors import ManifestError
 from stacks.model.fleet import Fleet
 
 API_VERSION = "argoproj.io/v1alpha1"
@@ -24,7 +24,7 @@ API_VERSION = "argoproj.io/v1alpha1"
 @dataclass(frozen=True, kw_only=True)
 class ArgoCDArgs:
     """The fleet, whose stack it is, the way to the hub, the install manifest as objects, and the namespace it goes into
-    once there.
+    once there. `argocd_install.installation` must be able to use the manifest: asked before anything is made.
     """
 
     fleet: Fleet
@@ -51,10 +51,7 @@ class ArgoCD(pulumi.ComponentResource):
         self, name: str, args: ArgoCDArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("fleet:index:ArgoCD", name, None, opts)
-        try:
-            install = argocd_install.installation(args.fleet, args.manifest)
-        except ManifestError as error:
-            raise pulumi.RunError(str(error)) from None
+        install = argocd_install.installation(args.fleet, args.manifest)
         labels = {STACK_LABEL: args.stack}
         self.crds = crds.record(
             f"{name}-crds",
@@ -62,8 +59,9 @@ class ArgoCD(pulumi.ComponentResource):
                 name="argocd-crds",
                 namespace=args.namespace,
                 crds=install.crds,
+                digests=digests(install.crds),
                 access=args.access,
-                instead="leave out `fleet:argocd.manifest` to join one that a stack of Fleet's installed",
+                instead="leave out `fleet:argocd.manifest` to join it",
             ),
             pulumi.ResourceOptions(parent=self),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,19 +13,17 @@ import pulumi_kubernetes as kubernetes
 
 import live.crds
 from live.cluster_api import ClusterAPI
-from stacks.desired.crds import digests
+from live.existing import TAKE_OVER
 from stacks.desired.objects import KubernetesObject
 from stacks.model.access import ClusterAccess
 
-TAKE_OVER = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"
-"""The variable by which Pulumi's plugin takes over what exists; it counts for CRDs too."""
 # Of its own: the SDK waits for its registrations in the event loop's.
 _POOL = ThreadPoolExecutor(max_workers=8, thread_name_prefix="crds")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CrdsArgs:
-    """The CRDs, the cluster that they go to, and the name and namespace of the ConfigMap that says which are there.
+    """The CRDs with a digest of each, the cluster that they go to, and the ConfigMap's name and namespace.
 
     `instead` says what to do where the CRDs belong to an installation that Fleet did not make, and that is to stay.
     """
@@ -33,6 +31,7 @@ class CrdsArgs:
     name: str
     namespace: pulumi.Input[str]
     crds: Sequence[KubernetesObject]
+    digests: Mapping[str, str]
     access: ClusterAccess
     instead: str
 
@@ -52,7 +51,7 @@ def record(name: str, args: CrdsArgs, opts: pulumi.ResourceOptions) -> kubernete
     return kubernetes.core.v1.ConfigMap(
         name,
         metadata={"name": args.name, "namespace": args.namespace},
-        data=digests(args.crds),
+        data=args.digests,
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=binding)),
     )
 

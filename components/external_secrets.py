@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,8 @@ from pulumi_kubernetes.yaml.v2 import ConfigGroup
 from components import crds
 from components.providers import rendered_by
 from components.rbac import rbac_resource
-from stacks.desired import crds as desired_crds
 from stacks.desired import external_secrets_rights, external_secrets_values, vault_identity
+from stacks.desired.crds import NO_MANIFEST, Manifest
 from stacks.desired.objects import CRD, KubernetesObject
 from stacks.desired.vault_identity import Identity
 from stacks.model.access import ClusterAccess
@@ -36,7 +35,7 @@ class ExternalSecretsArgs:
     identity: Identity
     access: ClusterAccess | None
     renderer: kubernetes.Provider | None
-    manifest: Sequence[KubernetesObject] = ()
+    manifest: Manifest = NO_MANIFEST
     install: bool = True
 
 
@@ -96,14 +95,16 @@ class ExternalSecrets(pulumi.ComponentResource):
     def _installation(self, name: str, before: list[pulumi.Resource]) -> pulumi.Resource:
         """External Secrets itself, once its CRDs are there."""
         settings = self._settings
-        if found := desired_crds.of(self._args.manifest):
+        manifest = self._args.manifest
+        if manifest.crds:
             assert self._args.access, "what installs something there has a way there"
             record = crds.record(
                 f"{name}-external-secrets-crds",
                 crds.CrdsArgs(
                     name="external-secrets-crds",
                     namespace=settings.namespace,
-                    crds=found,
+                    crds=manifest.crds,
+                    digests=manifest.digests,
                     access=self._args.access,
                     instead="write `installed: true` under `fleet:externalSecrets`, and Fleet makes the stores only",
                 ),
@@ -111,7 +112,7 @@ class ExternalSecrets(pulumi.ComponentResource):
             )
             before = [*before, record]
         if settings.manifests:
-            rest = [one for one in self._args.manifest if not self._made_already(one)]
+            rest = [one for one in manifest.objects if not self._made_already(one)]
             return ConfigGroup(
                 f"{name}-external-secrets", objs=rest, opts=self._by_plugin(depends_on=before)
             )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pulumi
 import pulumi_vault
 
@@ -11,7 +9,7 @@ from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.management_hub import ManagementHub
 from components.vault_identity import VaultIdentity, VaultIdentityArgs
 from stacks.desired import vault_identity
-from stacks.desired.objects import KubernetesObject
+from stacks.desired.crds import NO_MANIFEST, Manifest
 from stacks.model.fleet import Fleet
 
 
@@ -19,7 +17,7 @@ def hub_store(
     fleet: Fleet,
     hub: ManagementHub,
     vault: pulumi_vault.Provider,
-    manifest: Sequence[KubernetesObject] = (),
+    manifest: Manifest = NO_MANIFEST,
 ) -> list[pulumi.Resource]:
     """External Secrets and its store on the hub, where the stack asks for one; what cluster Secrets wait for.
 

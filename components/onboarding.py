@@ -15,7 +15,7 @@ from components.management_hub import ManagementHub
 from components.spoke_cluster import SpokeCluster, SpokeClusterArgs
 from components.vault_identity import VaultIdentity, VaultIdentityArgs, kv_mounts
 from stacks.desired import vault_identity
-from stacks.desired.objects import KubernetesObject
+from stacks.desired.crds import NO_MANIFEST, Manifest
 from stacks.model.access import Endpoint
 from stacks.model.fleet import Fleet
 from stacks.model.spoke import Spoke
@@ -33,7 +33,7 @@ class OnboardingArgs:
     hub: ManagementHub
     endpoints: Mapping[str, Endpoint]
     silent: Collection[str] = ()
-    manifest: Sequence[KubernetesObject] = ()
+    manifest: Manifest = NO_MANIFEST
 
 
 def onboard_spokes(args: OnboardingArgs) -> None:

@@ -9,10 +9,8 @@ from typing import Any
 
 from fleet.pending import Live, Pending, State, identity, moment
 from live.cluster_api import ClusterAPI, NotFound, Unreachable
+from live.field_managers import PULUMI
 from stacks.desired.contract import STACK_LABEL
-
-FIELD_MANAGER = "pulumi-kubernetes"
-"""How the names begin under which the Kubernetes plugin applies objects."""
 
 
 def look_up(
@@ -80,7 +78,7 @@ def pulumi_manager(item: dict[str, Any]) -> str:
     names = {
         str(entry.get("time", "")): str(entry["manager"])
         for entry in entries
-        if str(entry.get("manager", "")).startswith(FIELD_MANAGER)
+        if str(entry.get("manager", "")).startswith(PULUMI)
     }
     return names[max(names)] if names else ""
 

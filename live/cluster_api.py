@@ -32,6 +32,7 @@ PATIENT_SECONDS = 60.0
 PAGE = 500
 """Objects per request, so that thousands of Applications don't come as one huge answer."""
 
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 # Not where nobody answers: that takes long enough as it is.
 _PATIENCE = Retry(
     connect=0,
@@ -91,6 +92,14 @@ class ClusterAPI:
         """GET `path` as JSON. Raises Unreachable, NotFound for a 404."""
         return _parsed(path, self._ask("GET", path))
 
+    def metadata(self, path: str) -> dict[str, Any]:
+        """The metadata of the object at `path`; nothing else of it leaves the API server.
+
+        Raises Unreachable, NotFound for a 404.
+        """
+        found = _parsed(path, self._ask("GET", path, accept=_METADATA))
+        return dict(found.get("metadata") or {})
+
     def post(self, path: str, document: dict[str, Any]) -> Any:
         """What the server makes of `document`. Raises Unreachable, NotFound for a 404, Refused for a 401 or 403."""
         return _parsed(path, self._ask("POST", path, document))
@@ -136,10 +145,11 @@ class ClusterAPI:
         path: str,
         body: dict[str, Any] | str | None = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> str:
         try:
             client = self._connect()
-            headers: dict[str, str] = {"Accept": "application/json", **self._as_whom}
+            headers: dict[str, str] = {"Accept": accept, **self._as_whom}
             if body is not None:
                 headers["Content-Type"] = content_type
             client.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
+from live import field_managers
 from live.cluster_api import ClusterAPI, NotFound, Unreachable
+from live.field_managers import FLEET_CRDS as MANAGER
 from stacks.desired.objects import KubernetesObject
 
-MANAGER = "fleet-crds"
-"""The field manager under which they are applied."""
-BEFORE = re.compile(r"pulumi-kubernetes(-[0-9a-f]+)?")
-"""That of Pulumi's plugin, which made them before Fleet did."""
 ESTABLISHED_SECONDS = 60.0
 _PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _SIDE_BY_SIDE = 8
@@ -38,9 +35,7 @@ def apply(
     try:
         api.version()  # one connection first, not as many log-ins as threads
         with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
-            last = dict(
-                zip(names, pool.map(lambda name: _last_manager(api, name), names), strict=True)
-            )
+            last = _last_managers(api, names, pool)
             foreign = [f"{name} ({by})" for name, by in last.items() if by and not _ours(by)]
             if foreign and not take_over:
                 raise CrdError(_refusal(foreign, instead))
@@ -56,24 +51,33 @@ def apply(
         )
 
 
-def _last_manager(api: ClusterAPI, name: str) -> str:
-    """The field manager that wrote the spec of this CRD last; empty where there is no such CRD."""
-    try:
-        metadata = api.json(_path(name))["metadata"]
-    except NotFound:
-        return ""
-    wrote = [
-        (entry.get("time", ""), entry.get("manager", ""))
-        for entry in metadata.get("managedFields") or ()
-        if "f:spec" in (entry.get("fieldsV1") or {})
-    ]
-    latest = max((time for time, _ in wrote), default="")
-    managers = sorted((by for time, by in wrote if time == latest), key=_ours)
-    return managers[-1] if managers else "nobody known"
+def made_by_others(api: ClusterAPI, names: Iterable[str]) -> dict[str, str]:
+    """Those of the CRDs with these names whose spec neither Fleet nor Pulumi wrote last, and who did.
+
+    Raises Unreachable.
+    """
+    with ThreadPoolExecutor(max_workers=_SIDE_BY_SIDE) as pool:
+        last = _last_managers(api, [*names], pool)
+    return {name: by for name, by in last.items() if by and not _ours(by)}
+
+
+def _last_managers(
+    api: ClusterAPI, names: Sequence[str], pool: ThreadPoolExecutor
+) -> dict[str, str]:
+    """The field manager that wrote the spec of each CRD last; empty where there is no such CRD."""
+
+    def last(name: str) -> str:
+        try:
+            managers = field_managers.of_the_spec(api.metadata(_path(name)))
+        except NotFound:
+            return ""
+        return sorted(managers, key=_ours)[-1]
+
+    return dict(zip(names, pool.map(last, names), strict=True))
 
 
 def _ours(manager: str) -> bool:
-    return manager == MANAGER or bool(BEFORE.fullmatch(manager))
+    return manager == MANAGER or field_managers.applied_by_pulumi(manager)
 
 
 def _apply(
@@ -82,7 +86,7 @@ def _apply(
     name = crd["metadata"]["name"]
     # Under the name that Pulumi's plugin made it by, where it did: what another manager has applied as well would stay
     # when it leaves the CRD, a conversion webhook for one.
-    manager = last[name] if BEFORE.fullmatch(last[name]) else MANAGER
+    manager = last[name] if field_managers.applied_by_pulumi(last[name]) else MANAGER
     api.apply(_path(name), crd, manager=manager, dry_run=dry_run)
 
 
@@ -106,5 +110,5 @@ def _refusal(foreign: Sequence[str], instead: str) -> str:
     return (
         f"it has CRDs that Fleet did not make: {', '.join(foreign[:_NAMED])}{more}. If what they belong to stays, "
         f"{instead}; if it has gone, have Fleet take them over: PULUMI_K8S_UPSERT_EXISTING_OBJECTS=true for one run. "
-        "See docs/recover.md"
+        "See docs/recover.md#a-cluster-has-it-already"
     )

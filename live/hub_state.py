@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from live.cluster_api import ClusterAPI, NotFound
+from live.field_managers import written_by_pulumi
 from stacks.desired.contract import (
     CLUSTER_SECRET_TYPE,
     IDENTITY_ANNOTATION,
@@ -19,8 +20,6 @@ from stacks.desired.contract import (
     STACK_LABEL,
 )
 
-PULUMI_MANAGER = "pulumi-"
-"""How the field managers begin under which Pulumi's Kubernetes plugin writes, by server-side apply or otherwise."""
 _KEEPS = ("create-only", "create-update")
 _SECRETS = ",".join(f"{key}={value}" for key, value in CLUSTER_SECRET_TYPE.items())
 
@@ -65,6 +64,18 @@ class LiveSet(Owned):
     preserve: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class LiveProject(Owned):
+    """An AppProject: the repos that it lets in, and the servers and names of the clusters that it lets deploy to.
+
+    All of them patterns; one that begins with `!` denies.
+    """
+
+    repos: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class LiveApplication:
     """An Application: its name, the ApplicationSet that owns it ("": none), and the cluster that its label names."""
@@ -87,7 +98,7 @@ class HubState:
     installed: bool
     clusters: tuple[LiveCluster, ...] = ()
     sets: tuple[LiveSet, ...] = ()
-    projects: tuple[Owned, ...] = ()
+    projects: tuple[LiveProject, ...] = ()
     applications: tuple[LiveApplication, ...] = ()
 
     @property
@@ -111,7 +122,7 @@ def read(api: ClusterAPI, namespace: str) -> HubState:
     )
     try:
         sets = tuple(_set(item) for item in api.items(f"{kinds}/applicationsets"))
-        projects = tuple(Owned(**_owned(item)) for item in api.items(f"{kinds}/appprojects"))
+        projects = tuple(_project(item) for item in api.items(f"{kinds}/appprojects"))
     except NotFound:
         return HubState(
             namespace=namespace, namespaces=namespaces, installed=False, clusters=clusters
@@ -185,6 +196,17 @@ def _set(item: Object) -> LiveSet:
     )
 
 
+def _project(item: Object) -> LiveProject:
+    spec = item.get("spec") or {}
+    places = spec.get("destinations") or ()
+    return LiveProject(
+        **_owned(item),
+        repos=tuple(map(str, spec.get("sourceRepos") or ())),
+        servers=tuple(str(one["server"]) for one in places if one.get("server")),
+        names=tuple(str(one["name"]) for one in places if one.get("name")),
+    )
+
+
 def _selectors(generators: Iterable[Object]) -> Iterator[Mapping[str, Any]]:
     """The label selectors of all clusters generators, those inside matrix and merge generators too."""
     for generator in generators:
@@ -195,13 +217,10 @@ def _selectors(generators: Iterable[Object]) -> Iterator[Mapping[str, Any]]:
 
 
 def _owned(item: Object) -> dict[str, Any]:
-    managers = (
-        str(entry.get("manager", "")) for entry in item["metadata"].get("managedFields") or ()
-    )
     return {
         "object_name": item["metadata"]["name"],
         "owner": _labels(item).get(STACK_LABEL, ""),
-        "by_pulumi": any(manager.startswith(PULUMI_MANAGER) for manager in managers),
+        "by_pulumi": written_by_pulumi(item["metadata"]),
     }
 
 

@@ -5,7 +5,7 @@ Pure: the stack file's fleet is held against the live hub.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -160,19 +160,20 @@ def _same_names(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
         delivering = {sets.external_secrets_set(stack): "fleet:externalSecrets.delivery"}
         wanted_sets |= delivering
         wanted_projects |= delivering
-    kinds: tuple[tuple[str, str, Mapping[str, str], tuple[Owned, ...]], ...] = (
+    kinds: tuple[tuple[str, str, Mapping[str, str], Sequence[Owned]], ...] = (
         ("an ApplicationSet", "applicationset", wanted_sets, state.sets),
         ("an AppProject", "appproject", wanted_projects, state.projects),
     )
+    # The names of the others are Fleet's.
+    named = {one.name for one in fleet.application_sets}
     for said, kind, wanted, live in kinds:
         for one in live:
             if one.object_name in wanted and one.owner != stack:
+                thing = "set" if kind == "applicationset" and one.object_name in named else ""
                 yield Problem(
                     wanted[one.object_name],
                     f'the hub has {said} "{one.object_name}" already, which {_belongs(one)}; '
-                    + _remedy(
-                        fleet, stack, state, one, kind, "set" if kind == "applicationset" else ""
-                    ),
+                    + _remedy(fleet, stack, state, one, kind, thing),
                 )
 
 

@@ -7,13 +7,13 @@ named: the others must still converge.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import httpx
 
-from live import disruption, hub_state, losses, ownership
+from live import disruption, hub_state, joining, losses, ownership
 from live.cluster_api import ClusterAPI, Unreachable
 from stacks.loading.kubeconfig import Kubeconfig
 from stacks.loading.load import stack_file, with_lines
@@ -24,8 +24,17 @@ from stacks.model.fleet import Fleet
 TIMEOUT = 5.0
 
 
-def require_hub(fleet: Fleet, stack: str, kubeconfig: Kubeconfig, *, preview: bool) -> list[str]:
+def require_hub(
+    fleet: Fleet,
+    stack: str,
+    kubeconfig: Kubeconfig,
+    *,
+    preview: bool,
+    found: Sequence[Problem] = (),
+) -> list[str]:
     """Make sure that `up` would take no Applications away unasked, nor anything that is another stack's.
+
+    `found` are problems of the stack's clusters that are known already, to be told together with the hub's.
 
     Gives warnings: what `fleet:allowDeletion` allows, or does not; in a `preview`, that the hub can't be read.
     Raises StackError, naming the stack file of `stack`, with every problem; where the hub can't be read and it is no
@@ -37,15 +46,20 @@ def require_hub(fleet: Fleet, stack: str, kubeconfig: Kubeconfig, *, preview: bo
         live = hub_state.read(api, fleet.argocd.namespace)
     except Unreachable as error:
         said = f"the hub ({fleet.hub.context}) can't be read: {error}"
-        if preview:
+        if preview and not found:
             return [f"{said}; so this preview can't tell whether `up` would delete Applications"]
         problem = Problem("fleet:hub.context", f"{said}; `up` must know what it would delete")
-        raise StackError(source, with_lines([problem], path)) from None
+        raise StackError(source, with_lines([*found, problem], path)) from None
     live = ownership.claimed(fleet, stack, live)
     losing = {loss.spoke for loss in losses.losses(fleet, stack, live)}
     if losing:
         live = _with_applications(api, live, losing)
-    problems = ownership.problems(fleet, stack, live) + disruption.problems(fleet, stack, live)
+    problems = [
+        *found,
+        *ownership.problems(fleet, stack, live),
+        *joining.problems(fleet, stack, live),
+        *disruption.problems(fleet, stack, live),
+    ]
     if problems:
         raise StackError(source, with_lines(problems, path))
     return disruption.notes(fleet, stack, live)

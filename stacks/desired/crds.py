@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 from stacks.desired.objects import CRD, KubernetesObject
 
@@ -16,6 +18,23 @@ from stacks.desired.objects import CRD, KubernetesObject
 def of(objects: Iterable[KubernetesObject]) -> list[KubernetesObject]:
     """The CRDs among `objects`."""
     return [one for one in objects if one["kind"] == CRD]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """An install manifest, whose CRDs are looked through once, however many clusters they go to."""
+
+    objects: tuple[KubernetesObject, ...] = ()
+
+    @cached_property
+    def crds(self) -> list[KubernetesObject]:
+        """The CRDs in it."""
+        return of(self.objects)
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """As `digests` of its CRDs."""
+        return digests(self.crds)
 
 
 def digests(crds: Iterable[KubernetesObject]) -> dict[str, str]:
@@ -27,3 +46,7 @@ def digests(crds: Iterable[KubernetesObject]) -> dict[str, str]:
 def _digest(crd: KubernetesObject) -> str:
     text = json.dumps(crd, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+NO_MANIFEST = Manifest()
+"""Of a stack that has none."""

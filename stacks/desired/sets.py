@@ -96,11 +96,13 @@ def project(fleet: Fleet, stack: str, one: ApplicationSet) -> str:
 
 def projects_of(fleet: Fleet, stack: str, one: ApplicationSet) -> list[str]:
     """The AppProjects that the set deploys by, that of the hub last."""
-    usual = SERVICES_PROJECT if one.layout == "services" else PROJECT
-    here = [spoke.in_cluster for spoke in spokes(fleet, stack, one)]
-    if not any(here):
-        return [usual]
-    return [HUB_PROJECT] if all(here) else [usual, HUB_PROJECT]
+    its = {project_for(one, spoke) for spoke in spokes(fleet, stack, one)}
+    return sorted(its or {_usual(one)}, key=lambda name: name == HUB_PROJECT)
+
+
+def project_for(one: ApplicationSet, spoke: Spoke) -> str:
+    """The AppProject that the set deploys to this spoke by."""
+    return HUB_PROJECT if spoke.in_cluster else _usual(one)
 
 
 def projects_needed(fleet: Fleet, stack: str) -> list[str]:
@@ -154,6 +156,10 @@ def external_secrets_selector(stack: str) -> Selector:
             STACK_LABEL: stack,
         }
     }
+
+
+def _usual(one: ApplicationSet) -> str:
+    return SERVICES_PROJECT if one.layout == "services" else PROJECT
 
 
 def _meets(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

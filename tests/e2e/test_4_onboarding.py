@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.e2e.conftest import all_fine, let_go, onboard
-from tests.e2e.fleet_lab import FleetLab
+from tests.e2e.fleet_lab import CRD, FleetLab
 
 
 def test_onboarding_and_removal(lab: FleetLab, new_cluster: str) -> None:
@@ -67,8 +67,39 @@ def test_onboarding_and_removal(lab: FleetLab, new_cluster: str) -> None:
         "and CRDs have stayed"
     )
     onboard(lab, new_cluster)
-    lab.up()
+    refused_then_taken_over(lab, new_cluster)
     lab.nothing_to_change()
+
+
+def refused_then_taken_over(lab: FleetLab, new: str) -> None:
+    """The last block of the stack file is a cluster on which others have left what Fleet is to make."""
+    lab.kubectl(new, "create", "namespace", "external-secrets")
+    ours = lab.get(new, "crd", CRD)
+    kept = {key: ours[key] for key in ("apiVersion", "kind", "spec")}
+    (lab.home / "foreign.yaml").write_text(json.dumps({**kept, "metadata": {"name": CRD}}))
+    lab.kubectl(new, "delete", "crd", CRD)
+    lab.kubectl(new, "create", "--field-manager=another-tool", "-f", str(lab.home / "foreign.yaml"))
+    before = lab.state()
+    preview = lab.run("pulumi", "preview", "--stack", "lab", "--non-interactive", check=False)
+    for refused in (preview, lab.failing_up()):
+        assert refused.code != 0
+        (told,) = {
+            line.strip() for line in refused.output.splitlines() if line.startswith("    error:")
+        }
+        assert f'"{new}" has what this stack would make' in told
+        assert f"CRD {CRD} (by another-tool); Namespace external-secrets (by kubectl-" in told
+        assert "PULUMI_K8S_UPSERT_EXISTING_OBJECTS=true" in told
+        assert "docs/recover.md" in told
+        assert "unhandled error" not in refused.output
+    assert lab.state() == before, "nothing was made"
+    lab.env["PULUMI_K8S_UPSERT_EXISTING_OBJECTS"] = "true"
+    try:
+        told = lab.up().output
+    finally:
+        del lab.env["PULUMI_K8S_UPSERT_EXISTING_OBJECTS"]
+    assert "taken over, as PULUMI_K8S_UPSERT_EXISTING_OBJECTS has it" in told
+    assert "fleet-crds" in json.dumps(lab.get(new, "crd", CRD, "--show-managed-fields"))
+    lab.up()  # docs/recover.md: once more without it
 
 
 def _uids(lab: FleetLab) -> set[str]:

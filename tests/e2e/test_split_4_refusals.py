@@ -95,6 +95,11 @@ CASES: dict[str, tuple[str, Change, list[str]]] = {
         ),
         ["platform-services", "production"],
     ),
+    "another repo than the hub's project has": (
+        "dev",
+        lambda _, config: config["fleet:gitops"].update(repo="https://git.example.com/x.git"),
+        ["fleet:gitops.repo", "lets in", "https://git.example.com/x.git", "widen that project"],
+    ),
     "deletion in production": (
         "production",
         _set("platform-services", preserve=False),
@@ -116,8 +121,25 @@ def test_refused(split: Split, case: str) -> None:
         assert word in result.output, result.output
     assert f"stacks/Pulumi.{stack}.yaml" in result.output
     assert "Traceback" not in result.output
+    assert "unhandled error" not in result.output, "a refusal ends in its own words"
     assert split.lab.state(stack) == before
     assert set(split.lab.applications()) == applications
+
+
+def test_an_argo_cd_without_the_project_is_not_joined(split: Split) -> None:
+    before = split.lab.state("dev")
+    split.lab.kubectl("hub", "create", "namespace", "argo")
+    try:
+        with split.edited("dev"):
+            split.lab.edit(
+                lambda config: config.update({"fleet:argocd": {"namespace": "argo"}}), "dev"
+            )
+            result = split.lab.up("dev", check=False)
+    finally:
+        split.lab.kubectl("hub", "delete", "namespace", "argo")
+    assert result.code != 0
+    assert 'namespace "argo" of the hub (hub) has no AppProject "platform"' in result.output
+    assert split.lab.state("dev") == before
 
 
 def test_the_hub_s_owner_can_t_let_go_of_argo_cd(split: Split) -> None:

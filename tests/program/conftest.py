@@ -136,6 +136,10 @@ class Registered:
             yield {"kind": self.type.rsplit(":", 1)[-1], **self.inputs}
 
 
+class Refusal(Exception):
+    """The program has refused to run; what it said."""
+
+
 class _Cloud(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         state = dict(args.inputs)
@@ -312,7 +316,8 @@ def pem_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch) -> RunProgram:
     """Run `__main__.py` on mocks, with an example's stack config or one that a test made of it.
 
-    Only what talks to the network is replaced: the hub has Argo CD and nothing else, and Vault and every spoke answer.
+    Only what talks to the network is replaced: the hub is empty, or has stack `hub`'s Argo CD for a stack that joins;
+    Vault and every spoke answer. Raises Refusal where the program refuses to run.
     """
     (tmp_path / "install.yaml").write_text(INSTALL_MANIFEST)
     (tmp_path / "crds.yaml").write_text(EXTERNAL_SECRETS_CRDS)
@@ -330,8 +335,9 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
         "FLEET_CHART_REPO": "https://127.0.0.1:3001/charts",
     }.items():
         monkeypatch.setenv(key, str(value))
-    hub = LiveHub().with_argocd()
-    monkeypatch.setattr(ClusterAPI, "json", lambda _, path: LiveHub.json(hub, path))
+    empty, shared = LiveHub(), LiveHub().with_argocd("hub")
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", lambda text: said.append(text))
     monkeypatch.delenv("VAULT_NAMESPACE", raising=False)
     monkeypatch.setattr(
         httpx, "get", lambda url, **_: httpx.Response(200, json={"data": {"policies": ["root"]}})
@@ -345,6 +351,10 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Run:
         (tmp_path / "kubeconfig").write_text(kubeconfig(users or {}))
         recorder = _Recorder()
+        found = config or example(stack)
+        hub = empty if (found.get("fleet:argocd") or {}).get("manifest") else shared
+        monkeypatch.setattr(ClusterAPI, "json", lambda _, path: hub.json(path))
+        monkeypatch.setattr(ClusterAPI, "metadata", lambda _, path: hub.metadata(path))
 
         async def callbacks() -> _Callbacks:
             return recorder.callbacks
@@ -357,7 +367,7 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
         )
         as_pulumi = {
             key: value if isinstance(value, str) else json.dumps(value)
-            for key, value in (config or example(stack)).items()
+            for key, value in found.items()
         }
         pulumi.runtime.set_all_config(as_pulumi)
 
@@ -365,7 +375,13 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
 
         @pulumi.runtime.test
         def program() -> pulumi.Output[Any]:
-            runpy.run_path(str(REPO / "__main__.py"))
+            try:
+                runpy.run_path(str(REPO / "__main__.py"))
+            except SystemExit as ended:
+                # Else Pulumi's language host adds "an unhandled error occurred".
+                if ended.code != 32:
+                    raise
+                raise Refusal("\n".join(said)) from None
             exported = settings.get_root_resource().outputs
             return pulumi.Output.from_input(dict(exported)).apply(outputs.update)
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import pulumi
 import pytest
 
-from tests.program.conftest import RunProgram, example
+from tests.program.conftest import Refusal, RunProgram, example
 
 REPO_URL = "http://127.0.0.1:3000/platform/gitops-config.git"
 
@@ -155,7 +154,7 @@ def test_bad_input_registers_nothing_and_shows_no_traceback(run_program: RunProg
     block = config["fleet:spokes"][0]
     block["enviroment"] = block.pop("environment")
     with pytest.raises(
-        pulumi.RunError,
+        Refusal,
         match=r'spokes\[0\]\.enviroment: unknown key; did you mean "environment"',
     ):
         run_program("lab", config)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from stacks.desired import projects
 from stacks.model.fleet import Fleet
 from tests.real.argocd_decides import HUB, SPOKE, Object, may_deploy
 from tests.unit.live_hub import a_fleet, a_spoke
 
+ROOT = Path(__file__).parents[2]
 RBAC = "rbac.authorization.k8s.io"
 APPS = "apps"
 CRD = Object("CustomResourceDefinition", group="apiextensions.k8s.io", name="certificates.x.io")
@@ -131,6 +136,24 @@ def test_on_the_hub_nothing_hands_on_what_argocd_may(joined: Fleet) -> None:
 def test_a_hub_that_is_no_spoke_takes_nothing() -> None:
     asked = [deployment("web", HUB), deployment("web"), namespace("web", HUB)]
     assert may(a_fleet(), "hub", *asked) == set()
+
+
+def test_what_the_docs_have_one_make_by_hand_is_no_wider() -> None:
+    page = (ROOT / "docs" / "topologies.md").read_text()
+    (written,) = re.findall(r"```yaml\n  (apiVersion: argoproj.*?)```", page, re.DOTALL)
+    project = yaml.safe_load(textwrap.dedent("  " + written))
+    server = project["spec"]["destinations"][0]["server"]
+    repo = project["spec"]["sourceRepos"][0]
+    asked = [
+        *(replace(deployment(one), repo=repo, server=server) for one in ("web", *SYSTEM)),
+        *(replace(namespace(one), repo=repo, server=server) for one in ("web", *SYSTEM)),
+        replace(deployment("web"), repo=repo),
+        replace(deployment("web", HUB), repo=repo),
+        replace(deployment("web"), server=server),
+    ]
+    answers = may_deploy(project["spec"], asked)
+    let_in = [one for one, answer in zip(asked, answers, strict=True) if answer]
+    assert let_in == [asked[0], asked[1 + len(SYSTEM)]]
 
 
 def test_external_secrets_goes_into_its_namespace_on_spokes() -> None:

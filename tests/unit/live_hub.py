@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -67,13 +68,46 @@ class LiveHub(ClusterAPI):
         url = urlsplit(path)
         if url.path in self.failures:
             raise self.failures[url.path]
-        # As an API server has it: a kind that it doesn't know is a 404, a namespace without objects is not.
-        known = url.path in self.lists or url.path.startswith("/api/v1/")
-        if not known:
-            raise NotFound(f"{url.path}: not found")
+        if one := self._one(url.path):
+            return json.loads(json.dumps(one))
+        items = self._list(url.path)
         wanted = parse_qs(url.query).get("labelSelector", [""])[0]
-        items = [item for item in self.lists.get(url.path, ()) if _selected(item, wanted)]
-        return json.loads(json.dumps({"items": items}))
+        found = [item for item in items if _selected(item, wanted)]
+        return json.loads(json.dumps({"items": found}))
+
+    def metadata(self, path: str) -> dict[str, Any]:
+        self.asked.append(path)
+        if path in self.failures:
+            raise self.failures[path]
+        if one := self._one(path):
+            return dict(json.loads(json.dumps(one["metadata"])))
+        raise NotFound(f"{path}: not found")
+
+    def _one(self, path: str) -> dict[str, Any] | None:
+        kind, _, name = path.rpartition("/")
+        items = self.lists.get(kind, ())
+        return next((one for one in items if one["metadata"]["name"] == name), None)
+
+    def _list(self, path: str) -> list[dict[str, Any]]:
+        """As an API server has it: a kind that it doesn't know is a 404, a namespace without objects is not."""
+        group, _, kind = path.rpartition("/")
+        everywhere = re.compile(rf"{re.escape(group)}/namespaces/([^/]+)/{kind}")
+        inside = {one[1]: key for key in self.lists if (one := everywhere.fullmatch(key))}
+        if path not in self.lists and not inside:
+            if path.startswith("/api/v1/") and kind in ("secrets", "namespaces"):
+                return []
+            raise NotFound(f"{path}: not found")
+        for namespace, key in inside.items():
+            for one in self.lists[key]:
+                one["metadata"]["namespace"] = namespace
+        return self.lists.get(path, []) + [
+            one for key in inside.values() for one in self.lists[key]
+        ]
+
+    def has(self, path: str, by: str, **body: Any) -> None:
+        """An object at `path`, made by the field manager `by`."""
+        kind, _, name = path.rpartition("/")
+        self.lists.setdefault(kind, []).append({**_object(name, "", by), **body})
 
     def with_argocd(self, owner: str = "") -> LiveHub:
         """Argo CD installed, by the stack `owner` or by hand."""
@@ -153,9 +187,14 @@ class LiveHub(ClusterAPI):
         }
         self.lists[f"{KINDS}/applicationsets"].append(item)
 
-    def project(self, name: str, owner: str, manager: str = "") -> None:
-        """An AppProject."""
-        self.lists[f"{KINDS}/appprojects"].append(_object(name, owner, manager))
+    def project(
+        self, name: str, owner: str, manager: str = "", *, repo: str = "*", server: str = "*"
+    ) -> None:
+        """An AppProject, which lets in `repo` and lets deploy to `server`; both may be patterns."""
+        item = _object(name, owner, manager)
+        places = [{"server": server, "namespace": "*"}]
+        item["spec"] = {"sourceRepos": [repo], "destinations": places}
+        self.lists[f"{KINDS}/appprojects"].append(item)
 
     def application(self, name: str, owner: str, cluster: str) -> None:
         """An Application of the set `owner`."""
@@ -180,7 +219,8 @@ class LiveHub(ClusterAPI):
 def _object(name: str, owner: str, manager: str = "") -> dict[str, Any]:
     by = manager or ("pulumi-kubernetes-1a2b" if owner else "kubectl")
     labels = {contract.STACK_LABEL: owner} if owner else {}
-    return {"metadata": {"name": name, "labels": labels, "managedFields": [{"manager": by}]}}
+    managed = [{"manager": by, "fieldsV1": {"f:spec": {}}}]
+    return {"metadata": {"name": name, "labels": labels, "managedFields": managed}}
 
 
 def _selected(item: dict[str, Any], wanted: str) -> bool:

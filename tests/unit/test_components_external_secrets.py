@@ -13,6 +13,7 @@ from pulumi.runtime import mocks, resource, rpc
 
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from stacks.desired import vault_identity
+from stacks.desired.crds import Manifest
 from stacks.model.access import ClusterAccess
 from stacks.model.fleet import Fleet
 
@@ -126,7 +127,7 @@ def test_a_chart_of_a_repository_waits_for_its_crds_and_rights(make: Callable[..
     repo = "https://charts.external-secrets.io"
     made = make(
         {"chart": "external-secrets", "repo": repo, "version": "0.19.2", "crds": "c.yaml"},
-        manifest=[CRD],
+        manifest=Manifest((CRD,)),
     )
     chart = made[("Chart", "spoke-external-secrets")]
     assert _inputs(chart)["repositoryOpts"]["repo"] == repo
@@ -142,7 +143,7 @@ def test_a_chart_of_a_repository_waits_for_its_crds_and_rights(make: Callable[..
 
 
 def test_manifests_are_parted_from_their_crds(make: Callable[..., Made]) -> None:
-    made = make({"manifests": "eso.yaml"}, manifest=MANIFEST)
+    made = make({"manifests": "eso.yaml"}, manifest=Manifest(tuple(MANIFEST)))
     crds = made[("ConfigMap", "spoke-external-secrets-crds")]
     assert list(_inputs(crds)["data"]) == ["externalsecrets"]
     rest = made[("ConfigGroup", "spoke-external-secrets")]
@@ -177,7 +178,7 @@ def test_it_takes_over_from_the_component_that_it_was_part_of(make: Callable[...
 def test_in_quarantine_the_hub_takes_charts_apart_and_nothing_less_is_registered(
     make: Callable[..., Made], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = make({"chart": "chart", "crds": "crds.yaml"}, manifest=[CRD])
+    usual = make({"chart": "chart", "crds": "crds.yaml"}, manifest=Manifest((CRD,)))
     renderers = []
 
     # The real one uses a transform, and mocks know none; tests/plugins/kubernetes shows it at work.
@@ -186,6 +187,8 @@ def test_in_quarantine_the_hub_takes_charts_apart_and_nothing_less_is_registered
         return pulumi.ResourceOptions(parent=parent)
 
     monkeypatch.setattr("components.external_secrets.rendered_by", rendered_by)
-    quarantined = make({"chart": "chart", "crds": "crds.yaml"}, manifest=[CRD], quarantine=True)
+    quarantined = make(
+        {"chart": "chart", "crds": "crds.yaml"}, manifest=Manifest((CRD,)), quarantine=True
+    )
     assert usual.keys() == quarantined.keys(), "what is not registered would be deleted"
     assert renderers == ["hub"], "the chart"

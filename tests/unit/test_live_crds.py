@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from live.cluster_api import ClusterAPI, NotFound, Unreachable
-from live.crds import MANAGER, CrdError
+from live.crds import MANAGER, CrdError, made_by_others
 from live.crds import apply as _apply
 
 PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
@@ -46,6 +46,10 @@ class _Cluster(ClusterAPI):
             "metadata": {"name": name, "managedFields": managed},
             "status": {"conditions": conditions},
         }
+
+    def metadata(self, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.json(path)["metadata"]
+        return found
 
     def apply(
         self, path: str, document: dict[str, Any], *, manager: str, dry_run: bool = False
@@ -146,3 +150,10 @@ def test_what_is_not_established_in_time_is_told(monkeypatch: pytest.MonkeyPatch
     cluster.established = False
     with pytest.raises(CrdError, match=r"stores\.example\.com: applied, but not established after"):
         apply(cluster, _crds("stores.example.com"))
+
+
+def test_what_others_made_is_told_without_applying() -> None:
+    cluster = _Cluster(stores_example_com="helm", secrets_example_com=MANAGER)
+    names = ["stores.example.com", "secrets.example.com", "missing.example.com"]
+    assert made_by_others(cluster, names) == {"stores.example.com": "helm"}
+    assert not cluster.applied

@@ -120,3 +120,22 @@ def test_few_requests_and_no_applications() -> None:
     hub_state.read(hub, NAMESPACE)
     assert len(hub.asked) == 4
     assert not any(path.startswith(f"{KINDS}/applications?") for path in hub.asked)
+
+
+def test_projects() -> None:
+    hub = LiveHub().with_argocd()
+    hub.project("platform", "hub")
+    (project,) = hub.lists[f"{KINDS}/appprojects"]
+    project["spec"] = {
+        "sourceRepos": ["https://git.example.com/*"],
+        "destinations": [
+            {"server": "https://one.example.com", "namespace": "*"},
+            {"name": "two", "namespace": "*"},
+        ],
+    }
+    (one,) = hub_state.read(hub, NAMESPACE).projects
+    assert one.repos == ("https://git.example.com/*",)
+    assert (one.servers, one.names) == (("https://one.example.com",), ("two",))
+    del project["spec"]
+    (one,) = hub_state.read(hub, NAMESPACE).projects
+    assert (one.repos, one.servers, one.names) == ((), (), ())

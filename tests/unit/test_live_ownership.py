@@ -256,3 +256,19 @@ def test_what_pulumi_made_for_something_else_is_nobody_s() -> None:
     hub.cluster("other", "https://other.example.com", labels, manager="pulumi-kubernetes-9")
     state = ownership.claimed(a_fleet(), "lab", hub_state.read(hub, NAMESPACE))
     assert [one.owner for one in state.clusters] == [""]
+
+
+@pytest.mark.parametrize("owner", ["", "other"])
+def test_what_has_a_name_of_fleet_s_own_can_t_be_given_another(owner: str) -> None:
+    hub = LiveHub().with_argocd()
+    hub.project("platform", owner)
+    hub.set("external-secrets-lab", owner, {"git": {}})
+    found = problems(hub, a_fleet(externalSecrets=ARGOCD), "lab")
+    assert [path for path, _ in found] == [
+        "fleet:externalSecrets.delivery", "fleet:argocd.manifest",
+    ]  # fmt: skip
+    for _, message in found:
+        assert "another name" not in message
+        assert "give this" not in message
+        assert "; take it out there first" in message or "; let this stack take it over" in message
+    assert "label appproject platform fleet_stack=lab" in found[1][1]

@@ -18,7 +18,7 @@ from live import preflight
 from live.cluster_api import ClusterAPI, Unreachable
 from stacks.loading.kubeconfig import Kubeconfig
 from stacks.model.access import ClusterAccess, Endpoint
-from stacks.model.errors import StackError
+from stacks.model.errors import Problem, StackError
 from tests.unit.conftest import Server
 from tests.unit.live_hub import KINDS, SECRETS, LiveHub, a_fleet, a_spoke
 
@@ -182,6 +182,23 @@ def test_every_problem_at_once_with_its_line(
         ["stacks/Pulumi.lab.yaml:2:", "fleet:spokes:"],
     ]
     assert "Its 2 Applications (staging-a, staging-b) would stay" in lines[2]
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_what_is_known_of_other_clusters_is_told_with_it(
+    hub: LiveHub, kubeconfig: Kubeconfig, preview: bool
+) -> None:
+    known = [Problem("fleet:spokes[0]", "has it already")]
+
+    def told() -> list[str]:
+        with pytest.raises(StackError) as caught:
+            preflight.require_hub(fleet, "lab", kubeconfig, preview=preview, found=known)
+        return [one.path for one in caught.value.problems]
+
+    fleet = a_fleet(spokes=[a_spoke("prod-1")])
+    assert told() == ["fleet:spokes[0]", "fleet:spokes"], "and staging would be lost"
+    hub.failures[SECRETS] = Unreachable("secrets is forbidden")
+    assert told() == ["fleet:spokes[0]", "fleet:hub.context"]
 
 
 def test_what_is_allowed_is_told(hub: LiveHub, kubeconfig: Kubeconfig) -> None:
