@@ -70,14 +70,7 @@ def resolve(fleet: Fleet, kubeconfig: Kubeconfig) -> tuple[Fleet, list[Problem]]
 
 def _hub(fleet: Fleet, cluster: Mapping[str, Any], kubeconfig: Kubeconfig) -> Iterator[Problem]:
     context = fleet.hub.context
-    found = list(cluster_problems(cluster))
-    try:
-        found += user_problems(kubeconfig.user(context))
-    except KubeconfigError as error:
-        found.append(str(error))
-    if mixed := kubeconfig.mixed_up(context):
-        found.append(mixed)
-    for said in found:
+    for said in [*cluster_problems(cluster), *_logging_in(context, kubeconfig)]:
         yield Problem("fleet:hub.context", f'context "{context}": {said}')
 
 
@@ -85,20 +78,26 @@ def _context(
     fleet: Fleet, spoke: Spoke, context: str, kubeconfig: Kubeconfig, where: str
 ) -> Iterator[Problem]:
     """What is wrong with the context of a spoke, in itself."""
-    cluster = kubeconfig.cluster(context)
-    found = list(cluster_problems(cluster))
-    if spoke.server and not fleet.needs_context(spoke):
-        found = []  # Then nothing of it is used.
-    if fleet.needs_context(spoke):
-        try:
-            found += user_problems(kubeconfig.user(context))
-        except KubeconfigError as error:
-            found.append(str(error))
-        if mixed := kubeconfig.mixed_up(context):
-            found.append(mixed)
+    logs_in = fleet.needs_context(spoke)
+    # With a server of its own, and nobody who logs in, nothing of the context is used.
+    uses_cluster = logs_in or not spoke.server
+    found = [
+        *(cluster_problems(kubeconfig.cluster(context)) if uses_cluster else ()),
+        *(_logging_in(context, kubeconfig) if logs_in else ()),
+    ]
     key = "context" if spoke.context else "name"
     for said in found:
         yield Problem(f"{where}.{key}", f'context "{context}": {said}')
+
+
+def _logging_in(context: str, kubeconfig: Kubeconfig) -> Iterator[str]:
+    """What is wrong with a context for those who log in by it."""
+    try:
+        yield from user_problems(kubeconfig.user(context))
+    except KubeconfigError as error:
+        yield str(error)
+    if mixed := kubeconfig.mixed_up(context):
+        yield mixed
 
 
 def _same_as_hub(
