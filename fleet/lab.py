@@ -49,6 +49,13 @@ def up(
             help="Of a new lab: `single`, one stack for all, or `split`, a stack for the hub and one per environment."
         ),
     ] = "",
+    deploy: Annotated[
+        bool,
+        typer.Option(
+            "--deploy/--no-deploy",
+            help="Whether to deploy the lab's stacks; without, Argo CD and External Secrets of your own stack start.",
+        ),
+    ] = True,
 ) -> None:
     """Start the lab, deploy its stacks onto it, and watch until Argo CD has taken over.
 
@@ -61,27 +68,31 @@ def up(
     Examples:
       fleet lab up
       fleet lab up --topology split
+      fleet lab up --no-deploy   # clusters, Vault and forge for a stack of your own; again after its `pulumi up`
 
     """
     out = console()
     with told_errors():
-        code = _up(out, timeout, topology or None)
+        code = _up(out, timeout, topology or None, deploy)
     raise typer.Exit(code)
 
 
-def _up(out: Console, timeout: float, topology: str | None) -> int:
+def _up(out: Console, timeout: float, topology: str | None, deploy: bool) -> int:
     from lab.report import Reporter
     from lab.up import up as start
 
     reporter, home = Reporter(console(markup=True)), lab_home.home()
     with reporter.phase("tools", spinner=False):
         toolbox = lab_home.tools()
-    outcome = start(home, toolbox, reporter, topology=topology)
+    outcome = start(home, toolbox, reporter, topology=topology, deploys=deploy)
     lab_home.enter()
-    begun = time.monotonic()
-    # With a failed `pulumi up` not all can become good; the rest gets a moment to.
-    code = _fleet_status(out, home, wait=min(timeout, 30) if outcome.problems else timeout)
-    _timings(out, {**reporter.timings, "handover": time.monotonic() - begun}, outcome.plugins)
+    code, timings = 0, reporter.timings
+    if deploy:
+        begun = time.monotonic()
+        # With a failed `pulumi up` not all can become good; the rest gets a moment to.
+        code = _fleet_status(out, home, wait=min(timeout, 30) if outcome.problems else timeout)
+        timings = {**timings, "handover": time.monotonic() - begun}
+    _timings(out, timings, outcome.plugins)
     for problem in outcome.problems:
         out.print(problem, style="red")
     shell = "make lab-shell" if Path("Makefile").exists() else "fleet lab shell"

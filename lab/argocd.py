@@ -12,7 +12,7 @@ import httpx
 from lab import argocd_login
 from lab.context import Lab
 from lab.errors import LabError
-from lab.home import write_private
+from lab.home import LabHome, write_private
 from lab.kube import KubeApi, service_account_kubeconfig
 from lab.processes import Part
 from lab.topology import HUB
@@ -34,6 +34,13 @@ def webhooks(lab: Lab) -> tuple[str, str]:
     server = lab.port(SERVER, of=SERVER)
     sets = lab.port(f"{APPLICATION_SETS}-webhook", of=APPLICATION_SETS)
     return f"http://127.0.0.1:{server}/api/webhook", f"http://127.0.0.1:{sets}/api/webhook"
+
+
+def is_installed(home: LabHome) -> bool:
+    """Whether some ``pulumi up`` has made what the controllers need on the hub."""
+    with KubeApi(home, HUB) as hub:
+        account = hub.get(f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{CONTROLLER}")
+    return account is not None
 
 
 def boot(lab: Lab) -> None:

@@ -66,15 +66,20 @@ def up(
     *,
     topology: str | None = None,
     owner: int | None = None,
+    deploys: bool = True,
 ) -> Outcome:
     """Boot the lab's parts, run ``pulumi up`` for each stack of its topology, start the controllers.
 
     What runs is left alone, what died is restarted. ``topology`` is for a new lab; one that was started before keeps
-    its own. With ``owner``, the lab ends when that process does. Raises :class:`LabError` where the parts can't be
-    started; a failed deployment is told in the outcome.
+    its own. With ``owner``, the lab ends when that process does. Unless it ``deploys``, the controllers are those of
+    whatever other stack has been deployed, if any. Raises :class:`LabError` where the parts can't be started; a failed
+    deployment is told in the outcome.
     """
     boot(home, toolbox, reporter, topology=topology, owner=owner)
-    problems = deploy(home, toolbox, reporter)
+    problems = deploy(home, toolbox, reporter) if deploys else []
+    if not deploys and not argocd.is_installed(home):
+        reporter.note("no Argo CD on the hub yet: run this again after your own `pulumi up`")
+        return Outcome(dict(reporter.timings), environment.plugins(home), problems)
     try:
         run_controllers(home, toolbox, reporter)
     except LabError as error:
