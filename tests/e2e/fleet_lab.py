@@ -70,8 +70,8 @@ class FleetLab:
 
     def run_controllers(self) -> None:
         """Start what `pulumi up` has made room for, and what has died."""
-        up.boot(self._home, self._toolbox, Reporter(), owner=self._owner)
-        up.run_controllers(self._home, self._toolbox, Reporter())
+        self.run("fleet", "lab", "up", "--no-deploy", cwd=REPO)
+        up.boot(self._home, self._toolbox, Reporter(), owner=self._owner)  # whose end is the lab's
 
     def kill_part(self, name: str) -> None:
         """SIGKILL one process of the lab, and see it gone: else whoever starts it again would find it running."""
