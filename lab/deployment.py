@@ -42,10 +42,15 @@ def up(home: LabHome, toolbox: Toolbox, stacks: Sequence[str], reporter: Reporte
     return [str(error) for error in errors if error]
 
 
+def make_room(home: LabHome) -> Path:
+    """Make the project's folder, and the one for Pulumi's state, where they are missing; returns the first."""
+    home.pulumi_state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return project.ensure(home)
+
+
 def ensure_stack(home: LabHome, toolbox: Toolbox, *, stack: str) -> bool:
     """Make the stack where it is missing, and its stack file; whether that is as its example is."""
-    folder = project.ensure(home)
-    home.pulumi_state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = make_room(home)
     # `pulumi stack rm` leaves a .json.bak; gzip is a setting of the backend
     kept = (f".pulumi/stacks/*/{stack}.{ending}" for ending in ("json", "json.gz"))
     if not any(any(home.pulumi_state.glob(pattern)) for pattern in kept):

@@ -100,6 +100,7 @@ def boot(
     with locked(home):
         settle(home, topology)
         private_tmp.sweep(home)
+        deployment.make_room(home)
         start_janitor(lab, owner)
         hooks = argocd.webhooks(lab)
         _together(
