@@ -25,8 +25,10 @@ def ensure(home: LabHome) -> Path:
     stacks = home.project / _STACKS
     stacks.mkdir(mode=0o700, parents=True, exist_ok=True)
     links = {home.project / name: CHECKOUT / name for name in _PROGRAM}
-    # The folder is a package of the program too, and so no link.
-    links |= {stacks / one.name: one for one in (CHECKOUT / _STACKS).iterdir()}
+    # The folder is a package of the program too, and so no link. What a team has for stack files in its checkout is
+    # none of the lab's.
+    package = [one for one in (CHECKOUT / _STACKS).iterdir() if not one.match("Pulumi.*")]
+    links |= {stacks / one.name: one for one in package}
     # Where Pulumi's own language host looks for the libraries.
     links[home.project / ".venv"] = Path(sys.prefix)
     for link, target in links.items():

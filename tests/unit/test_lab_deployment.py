@@ -172,6 +172,21 @@ def test_what_a_person_changed_stays_and_the_rest_follows_the_example(
     assert not made.exists()
 
 
+def test_a_teams_own_stack_file_in_the_checkout_is_none_of_the_labs(
+    tmp_path: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = tmp_path / "checkout"
+    (checkout / "stacks" / "model").mkdir(parents=True)
+    own = checkout / "stacks" / "Pulumi.dev.yaml"
+    own.write_text("config: {fleet:hub: {context: the-real-one}}\n")
+    monkeypatch.setattr(project, "CHECKOUT", checkout)
+    home = LabHome(tmp_path / "lab").create()
+    ensure(tmp_path, home)
+    project.ensure(home)
+    assert own.read_text() == "config: {fleet:hub: {context: the-real-one}}\n"
+    assert SALT in project.stack_file(home, "dev").read_text()
+
+
 def test_a_stack_from_before_the_lab_had_stack_files_of_its_own(tmp_path: Path, made: Path) -> None:
     home = LabHome(tmp_path / "lab").create()
     folder = home.pulumi_state / ".pulumi" / "stacks" / "fleet"
