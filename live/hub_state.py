@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from live.cluster_api import ClusterAPI, NotFound
+from live.cluster_api import ClusterAPI, NotFound, Unreachable
 from live.field_managers import written_by_pulumi
+from stacks.desired.argocd_install import PROJECT_CRD, takes_no_names
 from stacks.desired.contract import (
     CLUSTER_SECRET_TYPE,
     IDENTITY_ANNOTATION,
@@ -90,12 +91,14 @@ class HubState:
     """The hub as it is now.
 
     `namespaces` maps each namespace to the stack that its label names ("": none); `installed` says that Argo CD's kinds
-    are there. `applications` is empty until somebody asks for them: see `applications()`.
+    are there, `outdated` that they are of a release before 3.3. `applications` is empty until somebody asks for them:
+    see `applications()`.
     """
 
     namespace: str
     namespaces: Mapping[str, str]
     installed: bool
+    outdated: bool = False
     clusters: tuple[LiveCluster, ...] = ()
     sets: tuple[LiveSet, ...] = ()
     projects: tuple[LiveProject, ...] = ()
@@ -131,6 +134,7 @@ def read(api: ClusterAPI, namespace: str) -> HubState:
         namespace=namespace,
         namespaces=namespaces,
         installed=True,
+        outdated=_outdated(api),
         clusters=clusters,
         sets=sets,
         projects=projects,
@@ -205,6 +209,15 @@ def _project(item: Object) -> LiveProject:
         servers=tuple(str(one["server"]) for one in places if one.get("server")),
         names=tuple(str(one["name"]) for one in places if one.get("name")),
     )
+
+
+def _outdated(api: ClusterAPI) -> bool:
+    """Whether Argo CD's kinds are those of a release before 3.3; not where their CRDs may not be read."""
+    try:
+        crd = api.json(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{PROJECT_CRD}")
+    except Unreachable:
+        return False
+    return takes_no_names(crd)
 
 
 def _selectors(generators: Iterable[Object]) -> Iterator[Mapping[str, Any]]:

@@ -20,6 +20,12 @@ def problems(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
     """What is missing, and who must do what. Nothing for a stack that owns the hub, or a hub without Argo CD."""
     if fleet.owns_hub or not state.installed or state.owner is None:
         return
+    if state.outdated:
+        yield Problem(
+            "fleet:argocd",
+            f"Argo CD on the hub ({fleet.hub.context}) is of a release before 3.3, whose kinds lack what this stack's "
+            "ApplicationSets and AppProjects need; upgrade it first",
+        )
     wanted = sets.projects_needed(fleet, stack)
     there = {one.object_name: one for one in state.projects}
     missing = [name for name in wanted if name not in there]

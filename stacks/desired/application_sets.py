@@ -40,6 +40,11 @@ def set_spec(fleet: Fleet, stack: str, one: ApplicationSet) -> dict[str, Any]:
         project=sets.project(fleet, stack, one),
         source={"repoURL": fleet.gitops.repo, "targetRevision": revision, "path": path},
         namespace=namespace,
+        retry=(
+            application_template.PATIENT
+            if one.layout == "services"  # their namespaces are the platform's
+            else application_template.SYNC_POLICY["retry"]
+        ),
         preserve=one.preserve,
     )
 

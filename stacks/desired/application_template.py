@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-SYNC_POLICY = {
+SYNC_POLICY: dict[str, Any] = {
     "automated": {"prune": True, "selfHeal": True},
     "syncOptions": ["CreateNamespace=true"],
     "retry": {"limit": 5, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"}},
 }
+PATIENT = {
+    "limit": 10,
+    "backoff": {"duration": "5s", "factor": 2, "maxDuration": "1m"},
+    "refresh": True,
+}
+"""`retry` for what waits for another Application, seven minutes long: on a new cluster, Argo CD may make the other one
+three minutes later. After its last try it does nothing before the next commit; each try takes the newest.
+"""
 
 
 def spec(
@@ -19,6 +28,7 @@ def spec(
     source: dict[str, Any],
     namespace: str,
     sync_options: tuple[str, ...] = (),
+    retry: Mapping[str, Any] = SYNC_POLICY["retry"],
     preserve: bool = True,
 ) -> dict[str, Any]:
     """The spec of an ApplicationSet with one Application `<cluster>-<application>` per item of `generator`.
@@ -49,6 +59,7 @@ def spec(
                 "syncPolicy": {
                     **SYNC_POLICY,
                     "syncOptions": [*SYNC_POLICY["syncOptions"], *sync_options],
+                    "retry": dict(retry),
                 },
             },
         },

@@ -11,6 +11,7 @@ from stacks.desired.objects import CRD, KubernetesObject
 from stacks.model.errors import ManifestError
 from stacks.model.fleet import Fleet
 
+PROJECT_CRD = "appprojects.argoproj.io"
 CONTROLLER = "argocd-application-controller"
 REPLICAS_VARIABLE = "ARGOCD_CONTROLLER_REPLICAS"
 _CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", CRD, "Namespace", "PriorityClass"}
@@ -30,7 +31,7 @@ def installation(fleet: Fleet, manifest: Sequence[KubernetesObject]) -> Installa
     Raises ManifestError as `sharded` does, and where its AppProjects can't tell one cluster-wide object from another.
     """
     objects = sharded(manifest, fleet.argocd.controller_replicas)
-    if any(map(_takes_no_names, objects)):
+    if any(map(takes_no_names, objects)):
         raise ManifestError(
             "fleet:argocd.manifest is of a release before 3.3, whose AppProjects can't keep single namespaces shut; "
             "take 3.3 or later"
@@ -88,9 +89,9 @@ def placed(one: KubernetesObject, namespace: str, config: Mapping[str, str]) -> 
     return one
 
 
-def _takes_no_names(one: KubernetesObject) -> bool:
+def takes_no_names(one: KubernetesObject) -> bool:
     """Whether it is the CRD of AppProjects whose lists of cluster-wide objects know kinds only."""
-    if one["kind"] != CRD or one["metadata"]["name"] != "appprojects.argoproj.io":
+    if one["kind"] != CRD or one["metadata"]["name"] != PROJECT_CRD:
         return False
     schema = one["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     listed = schema["properties"]["spec"]["properties"]["clusterResourceBlacklist"]

@@ -104,4 +104,5 @@ def all_fine(lab: FleetLab, count: int) -> None:
         found = lab.applications()
         return len(found) == count and all(map(is_fine, found.values()))
 
-    wait_until(f"{count} Applications Synced and Healthy", fine, timeout=180)
+    # Argo CD itself may take three minutes to make the Application of a cluster whose address has changed.
+    wait_until(f"{count} Applications Synced and Healthy", fine, timeout=420)

@@ -119,7 +119,15 @@ def test_every_application_heals_and_names_its_project(layout: str) -> None:
     assert spec["template"]["spec"]["syncPolicy"] == {
         "automated": {"prune": True, "selfHeal": True},
         "syncOptions": ["CreateNamespace=true"],
-        "retry": {"limit": 5, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"}},
+        "retry": (
+            {
+                "limit": 10,
+                "backoff": {"duration": "5s", "factor": 2, "maxDuration": "1m"},
+                "refresh": True,
+            }
+            if layout == "services"
+            else {"limit": 5, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"}}
+        ),
     }
 
 

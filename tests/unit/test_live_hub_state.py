@@ -118,7 +118,7 @@ def test_what_may_not_be_read_is_no_empty_hub(path: str) -> None:
 def test_few_requests_and_no_applications() -> None:
     hub = LiveHub().up(a_fleet(), "lab")
     hub_state.read(hub, NAMESPACE)
-    assert len(hub.asked) == 4
+    assert len(hub.asked) == 5
     assert not any(path.startswith(f"{KINDS}/applications?") for path in hub.asked)
 
 

@@ -110,6 +110,20 @@ def test_a_cluster_may_be_let_in_by_name_and_kept_off_by_server() -> None:
     assert [path for path, _ in _problems(hub)] == ["fleet:spokes[0]"]
 
 
+@pytest.mark.parametrize(("known", "found"), [({"name": {}}, []), ({}, ["fleet:argocd"])])
+def test_an_argo_cd_before_3_3(known: dict[str, Any], found: list[str]) -> None:
+    hub = _hub()
+    fields = {"group": {}, "kind": {}, **known}
+    blacklist = {"items": {"properties": fields}}
+    spec = {"properties": {"clusterResourceBlacklist": blacklist}}
+    version = {"schema": {"openAPIV3Schema": {"properties": {"spec": spec}}}}
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/appprojects.argoproj.io"
+    hub.has(path, "kubectl", kind="CustomResourceDefinition", spec={"versions": [version]})
+    problems = _problems(hub)
+    assert [path for path, _ in problems] == found
+    assert not problems or "upgrade it first" in problems[0][1]
+
+
 def test_each_set_has_its_project() -> None:
     both = _joining(
         applicationSets=[
