@@ -138,7 +138,10 @@ def test_an_argo_cd_without_the_project_is_not_joined(split: Split) -> None:
     finally:
         split.lab.kubectl("hub", "delete", "namespace", "argo")
     assert result.code != 0
-    assert 'namespace "argo" of the hub (hub) has no AppProjects "platform", "services"' in result.output
+    assert (
+        'namespace "argo" of the hub (hub) has no AppProjects "platform", "services"'
+        in result.output
+    )
     assert split.lab.state("dev") == before
 
 
