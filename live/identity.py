@@ -90,7 +90,8 @@ def require(
     if problems or (refused and not preview):
         source = f"stacks/Pulumi.{stack}.yaml"
         raise StackError(source, with_lines([*problems, *refused], stack_file(stack)))
-    return _filled(fleet, recorded, found), [f"{one.path}: {one.message}" for one in refused]
+    warnings = [f"{one.path}: {one.message}" for one in refused]
+    return _filled(fleet, recorded, found), [*warnings, *_let_in(clusters, found)]
 
 
 def read(access: ClusterAccess) -> str:
@@ -166,6 +167,16 @@ def _changed(clusters: list[_Cluster], found: Mapping[str, str]) -> Iterator[Pro
                 f'{one.name} is another cluster than before: context "{one.context}" leads to {live}{known}, and it '
                 f"was {wanted}. Are contexts or servers of the kubeconfig mixed up? Then mend that. Only if the "
                 f"cluster was made anew: write `identity: {live}` here, and go on as docs/recover.md has it",
+            )
+
+
+def _let_in(clusters: list[_Cluster], found: Mapping[str, str]) -> Iterator[str]:
+    for one in clusters:
+        if one.wanted and one.recorded and found.get(one.where) == one.wanted != one.recorded:
+            yield (
+                f"{one.where}.identity: {one.name} is let in as a cluster made anew. Only with `--refresh "
+                "--run-program` does Pulumi notice that nothing of the old one is there "
+                "(docs/recover.md#a-cluster-was-made-anew)"
             )
 
 

@@ -89,8 +89,12 @@ def test_a_cluster_made_anew_is_let_in_by_its_key(world: World) -> None:
     assert f"write `identity: {NEW}` here" in said
     assert "docs/recover.md" in said
     spokes = [a_spoke("prod-1", identity=NEW), a_spoke("staging", environment="staging")]
-    known, _ = world.require(a_fleet(spokes=spokes))
+    known, (warning,) = world.require(a_fleet(spokes=spokes))
     assert known.spokes["prod-1"] == NEW, "from now on"
+    assert "`--refresh --run-program`" in warning, (
+        "else Pulumi takes the old one's objects for granted"
+    )
+    assert world.require(a_fleet(spokes=spokes), recorded=known) == (known, []), "it may stay"
     known, _ = world.require(recorded=known)
     world.live["prod-1"] = ONE
     assert world.refusal(recorded=known)
