@@ -37,14 +37,14 @@ _TOKENS = re.compile(
     )""",
     re.VERBOSE,
 )
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----")
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _URL_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 _URL_USER = re.compile(r"://([^/\s:@]+)@")
 # A name for a secret, without what separates its words; and those that as often name where one is.
 _NAMED = re.compile(
     r"(password|passwd|passphrase|clientsecret|webhooksecret|sharedsecret|apikey|apitoken|accesstoken|authtoken|"
-    r"bearertoken|refreshtoken|token|privatekey|secretaccesskey|encryptionkey|signingkey|pwd)$"
+    r"bearertoken|refreshtoken|token|privatekey|secretaccesskey|encryptionkey|signingkey|pwd|bindpw|dockerconfigjson)$"
 )
 _MAYBE_NAMED = re.compile(r"(secret|secretkey|accesskey|accountkey|credentials?|pat|key)$")
 _NO_NAME = re.compile(r"^(existing|use|has|mount|enable|automount)|pullsecret$")
@@ -97,13 +97,14 @@ def _named(key: Any, item: Any, where: Location, *, free: bool) -> Iterator[tupl
 
 
 def _by_value(value: str) -> str:
-    """What a text gives itself away for, empty where it doesn't."""
-    if _PRIVATE_KEY.search(value) or any(map(_holds_key, _BASE64.findall(value))):
-        return "holds a private key"
-    if _TOKENS.search(value):
-        return "holds a token"
-    if _URL_PASSWORD.search(value):
-        return "holds a password in a URL"
+    """What a text gives itself away for, empty where it doesn't; encoded in base64 as well."""
+    for text in (value, *_decoded(value)):
+        if _PRIVATE_KEY.search(text):
+            return "holds a private key"
+        if _TOKENS.search(text):
+            return "holds a token"
+        if _URL_PASSWORD.search(text):
+            return "holds a password in a URL"
     user = _URL_USER.search(value)
     # Azure's own URLs begin with the organisation's name.
     if user and (len(user[1]) > 30 or user[1].lower() in ("oauth2", "x-access-token", "token")):
@@ -111,14 +112,15 @@ def _by_value(value: str) -> str:
     return ""
 
 
-def _holds_key(text: str) -> bool:
-    try:
-        plain = base64.b64decode(
-            text + "=" * (-len(text) % 4), altchars=b"-_" if {"-", "_"} & set(text) else None
-        )
-    except (binascii.Error, ValueError):
-        return False
-    return b"-----BEGIN" in plain and b"PRIVATE KEY" in plain
+def _decoded(value: str) -> Iterator[str]:
+    """The texts that stand in a text in base64."""
+    for found in _BASE64.findall(value):
+        altchars = b"-_" if {"-", "_"} & set(found) else None
+        try:
+            plain = base64.b64decode(found + "=" * (-len(found) % 4), altchars=altchars)
+            yield plain.decode("latin-1")
+        except (binascii.Error, ValueError):
+            continue
 
 
 def _by_name(key: str, value: str) -> bool:

@@ -150,7 +150,8 @@ def server_problem(address: str) -> str:
         return "has a template in it; write the address itself"
     scheme, found, rest = address.partition("://")
     if not found:
-        return f'"{address.rpartition("@")[2]}" lacks the scheme; write "https://{address.rpartition("@")[2]}"'
+        shown = address.rpartition("@")[2]
+        return f'"{shown}" lacks the scheme; write "https://{shown.lstrip("/")}"'
     if "@" in re.split(r"[/?#]", rest)[0]:
         return "holds a user or password; take it out, and log in by the user's own keys"
     if scheme.lower() == "http":
