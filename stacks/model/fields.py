@@ -233,7 +233,7 @@ def revision_problem(value: str) -> str:
         return ""
     if value.startswith("-"):
         return "begins with a dash, which git would take for an option"
-    if not _REVISION.fullmatch(value) or re.search(r"\.\.|@\{|//|/\.|\.lock(/|$)", value):
+    if not _REVISION.fullmatch(value) or re.search(r"^/|\.\.|@\{|//|/\.|\.lock(/|$)", value):
         return "is no branch, tag or commit: git takes no such name"
     return ""
 
