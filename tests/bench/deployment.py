@@ -18,7 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lab import deployment, environment, up
+from lab import environment, up
 from lab.home import LabHome
 from lab.report import Reporter
 from lab.toolchain import Toolbox, ensure
@@ -50,7 +50,7 @@ def main(other: Path | None) -> None:
 def _measure(home: LabHome, toolbox: Toolbox, checkout: Path) -> dict[str, Any]:
     with program(STACK, checkout) as one:
         os.environ["TMPDIR"] = str(one.folder.parent)
-        deployment.ensure_stack(home, toolbox, program=one.folder, stack=STACK)
+        one.init()
         try:
             made = one.pulumi("up", "--yes", "--skip-preview")
             previews = [one.pulumi("preview", "--expect-no-changes") for _ in range(3)]
@@ -84,7 +84,7 @@ def _ratios(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         return {}
 
     def median(name: str, key: str) -> float:
-        return statistics.median(one[key] for one in rounds[name])
+        return float(statistics.median(one[key] for one in rounds[name]))
 
     return {
         "this_to_other": {

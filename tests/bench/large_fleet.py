@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from lab import deployment, environment
+from lab import environment
 from lab.home import LabHome
 from lab.toolchain import Toolbox, ensure
 from tests.bench.runs import Program, program, state
@@ -40,7 +40,7 @@ def main(spokes: int = 50, checkout: str = ".") -> None:
 def _measure(home: LabHome, toolbox: Toolbox, one: Program, spokes: int) -> dict[str, Any]:
     public_key = home.pki / "hub" / "sa.pub"
     _write(one, spokes, public_key)
-    deployment.ensure_stack(home, toolbox, program=one.folder, stack=STACK)
+    one.init()
     up = one.pulumi("up", "--yes", "--skip-preview")
     preview = one.pulumi("preview", "--expect-no-changes")
     _write(one, spokes + 1, public_key)
@@ -96,4 +96,5 @@ def _write(one: Program, spokes: int, public_key: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]), *sys.argv[2:3])
+    wanted = dict(zip(("spokes", "checkout"), sys.argv[1:], strict=False))
+    main(int(wanted.get("spokes", 50)), wanted.get("checkout", "."))

@@ -35,6 +35,25 @@ class Program:
         """Its stack file, to be written by the benchmark."""
         return self.folder / "stacks" / f"Pulumi.{self.stack}.yaml"
 
+    def init(self) -> None:
+        """Make the stack, with a salt of its own. Raises RuntimeError."""
+        if self.stack_file.exists():
+            # An older checkout's is of another passphrase.
+            lines = self.stack_file.read_text().splitlines(keepends=True)
+            kept = [one for one in lines if not one.startswith("encryptionsalt:")]
+            self.stack_file.write_text("".join(kept))
+        made = [
+            "pulumi",
+            "stack",
+            "init",
+            self.stack,
+            "--secrets-provider",
+            "passphrase",
+            "--no-select",
+        ]
+        if code := subprocess.call(made, cwd=self.folder, stdout=sys.stderr):
+            raise RuntimeError(f"pulumi stack init ended with {code}; see above")
+
     def pulumi(self, *arguments: str) -> dict[str, Any]:
         """Run a command of the stack: seconds, and processes and memory at their highest. Raises RuntimeError."""
         found = self._run(*arguments)
