@@ -68,8 +68,14 @@ class ExternalSecrets(pulumi.ComponentResource):
                 )
             )
         before += self._rights(name, install, before)
+        # A store needs each object of the installation, not only the component that is registered last: so `destroy`
+        # keeps them where what depends on the store is protected.
+        needed: pulumi.Input[list[pulumi.Resource]] = before
         if install:
-            before.append(self._installation(name, before))
+            installation = self._installation(name, before)
+            needed = installation.resources.apply(
+                lambda found: [*before, installation, *(found or ())]
+            )
         for grant, store in zip(
             args.identity.grants, vault_identity.stores(args.fleet, args.identity), strict=True
         ):
@@ -79,7 +85,7 @@ class ExternalSecrets(pulumi.ComponentResource):
                 kind=store["kind"],
                 metadata=store["metadata"],
                 spec=store["spec"],
-                opts=pulumi.ResourceOptions(parent=self, depends_on=before),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=needed),
             )
         self.register_outputs({})
 
@@ -92,7 +98,7 @@ class ExternalSecrets(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(parent=self, depends_on=[*before])
         return [rbac_resource(f"{name}-{one['metadata']['name']}", one, opts) for one in rights]
 
-    def _installation(self, name: str, before: list[pulumi.Resource]) -> pulumi.Resource:
+    def _installation(self, name: str, before: list[pulumi.Resource]) -> Chart | ConfigGroup:
         """External Secrets itself, once its CRDs are there."""
         settings = self._settings
         manifest = self._args.manifest

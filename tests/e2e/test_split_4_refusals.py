@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.fleet_lab import wait_until
 from tests.e2e.split import Split
 
 Change = Callable[[Split, dict[str, Any]], None]
@@ -183,6 +184,28 @@ def test_nor_a_stack_of_a_protected_environment(split: Split) -> None:
     assert split.lab.state("production") == before
     assert split.lab.get("hub", "secret", "-n", "argocd", "cluster-prod-us-east-1")
     split.lab.nothing_to_change("production")
+
+
+def test_nor_without_a_preview_but_for_its_sets(split: Split) -> None:
+    """Nothing that a protected cluster Secret depends on goes: External Secrets above all."""
+    before = {one["urn"] for one in split.lab.state("production")}
+    result = split.lab.run(
+        "pulumi", "destroy", "--stack", "production", "--yes", "--skip-preview", "--non-interactive",
+        check=False,
+    )  # fmt: skip
+    assert result.code != 0
+    try:
+        gone = before - {one["urn"] for one in split.lab.state("production")}
+        assert gone, "Pulumi begins, where it doesn't look first"
+        assert not [urn for urn in gone if "ApplicationSet" not in urn], gone
+    finally:
+        split.lab.up("production")
+    wait_until("its Applications are good again", lambda: _good(split), timeout=300)
+
+
+def _good(split: Split) -> bool:
+    result = split.lab.run("fleet", "status", "--stack", "production", check=False)
+    return result.code == 0
 
 
 def test_adding_a_spoke_to_one_stack_changes_no_other(split: Split) -> None:
