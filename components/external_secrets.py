@@ -68,8 +68,8 @@ class ExternalSecrets(pulumi.ComponentResource):
                 )
             )
         before += self._rights(name, install, before)
-        # A store needs each object of the installation, not only the component that is registered last: so `destroy`
-        # keeps them where what depends on the store is protected.
+        # A store needs each object of the installation; their component stands for none of them. So `destroy` keeps
+        # them where what depends on the store is protected.
         needed: pulumi.Input[list[pulumi.Resource]] = before
         if install:
             installation = self._installation(name, before)

@@ -212,12 +212,12 @@ def _project(item: Object) -> LiveProject:
 
 
 def _outdated(api: ClusterAPI) -> bool:
-    """Whether Argo CD's kinds are those of a release before 3.3; not where their CRDs may not be read."""
+    """Whether Argo CD's kinds are those of a release before 3.3; not where that can't be told from their CRD."""
     try:
         crd = api.json(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{PROJECT_CRD}")
-    except Unreachable:
+        return takes_no_names(crd)
+    except (Unreachable, KeyError, IndexError, TypeError):
         return False
-    return takes_no_names(crd)
 
 
 def _selectors(generators: Iterable[Object]) -> Iterator[Mapping[str, Any]]:

@@ -124,6 +124,13 @@ def test_an_argo_cd_before_3_3(known: dict[str, Any], found: list[str]) -> None:
     assert not problems or "upgrade it first" in problems[0][1]
 
 
+def test_a_crd_that_tells_nothing() -> None:
+    hub = _hub()
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/appprojects.argoproj.io"
+    hub.has(path, "kubectl", kind="CustomResourceDefinition", spec={"versions": []})
+    assert _problems(hub) == []
+
+
 def test_each_set_has_its_project() -> None:
     both = _joining(
         applicationSets=[
