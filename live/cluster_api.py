@@ -6,6 +6,7 @@ Importing this takes 0.3 s: commands import it when they run, so that `--help` n
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from kubernetes.config.kube_config import KubeConfigLoader
 from urllib3 import Retry
 from urllib3 import exceptions as urllib3_errors
 
+from live import exec_plugin
 from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
 from stacks.model.access import ClusterAccess
 
@@ -34,15 +36,17 @@ PAGE = 500
 
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 # Not where nobody answers: that takes long enough as it is.
-_PATIENCE = Retry(
+PATIENCE = Retry(
     connect=0,
     read=1,
     status=5,
     status_forcelist=[429, 500, 502, 503, 504],
     backoff_factor=0.5,
+    retry_after_max=10,
     allowed_methods=None,
     raise_on_status=False,
 )
+"""For what is asked once, and matters."""
 # The official client shares its files of CAs and keys between threads, and names one before it has written it.
 _LOADING = threading.Lock()
 
@@ -57,6 +61,10 @@ class NotFound(Unreachable):
 
 class Refused(Unreachable):
     """The API server knows no such caller (401), or doesn't let it do that (403)."""
+
+
+class LoggedOut(Refused):
+    """The API server knows no such caller (401), or a credential plugin gave nothing to say who calls."""
 
 
 class ClusterAPI:
@@ -75,6 +83,7 @@ class ClusterAPI:
         self._read_seconds = READ_SECONDS if read_seconds is None else read_seconds
         self._client: ApiClient | None = None
         self._as_whom: dict[str, str] = {}
+        self._credential: exec_plugin.Credential | None = None
 
     @classmethod
     def patient(cls, access: ClusterAccess) -> ClusterAPI:
@@ -82,7 +91,7 @@ class ClusterAPI:
 
         For what can be asked again: reads, and server-side apply.
         """
-        return cls(Kubeconfig.of(access.kubeconfig), access.context, _PATIENCE, PATIENT_SECONDS)
+        return cls(Kubeconfig.of(access.kubeconfig), access.context, PATIENCE, PATIENT_SECONDS)
 
     def text(self, path: str) -> str:
         """The body of GET `path`. Raises Unreachable, NotFound for a 404."""
@@ -97,8 +106,7 @@ class ClusterAPI:
 
         Raises Unreachable, NotFound for a 404.
         """
-        found = _parsed(path, self._ask("GET", path, accept=_METADATA))
-        return dict(found.get("metadata") or {})
+        return metadata(path, _parsed(path, self._ask("GET", path, accept=_METADATA)))
 
     def post(self, path: str, document: dict[str, Any]) -> Any:
         """What the server makes of `document`. Raises Unreachable, NotFound for a 404, Refused for a 401 or 403."""
@@ -175,22 +183,31 @@ class ClusterAPI:
         if answer.status == 404:
             raise NotFound(f"{place}: not found")
         if answer.status >= 400:
-            kind = Refused if answer.status in (401, 403) else Unreachable
+            kind = {401: LoggedOut, 403: Refused}.get(answer.status, Unreachable)
             raise kind(f"{place}: {answer.status} {_status_message(said)}".rstrip())
         return said
 
     def _connect(self) -> ApiClient:
-        if self._client is None:
+        if self._client is None or (self._credential and self._credential.is_over):
             configuration = Configuration()
             try:
                 document = _one_context(self._kubeconfig, self._context)
-                self._as_whom = _impersonation(document["users"][0]["user"])
+                user = document["users"][0]["user"]
+                self._as_whom = _impersonation(user)
+                plugin = user.pop("exec", None)
+                if plugin and not (user.get("token") or user.get("tokenFile")):
+                    self._credential = exec_plugin.credential(
+                        plugin, document["clusters"][0]["cluster"]
+                    )
+                    user.update(_as_user(self._credential))
                 with _LOADING:
                     # The official client's loader has no annotations.
                     loader = KubeConfigLoader(document, active_context=self._context)  # type: ignore[no-untyped-call]
                     loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
             except KubeconfigError as error:
                 raise Unreachable(str(error)) from None
+            except exec_plugin.PluginError as error:
+                raise LoggedOut(f'context "{self._context}": {error}') from None
             except ConfigException as error:
                 raise Unreachable(f'context "{self._context}": {error}') from None
             configuration.retries = self._retries
@@ -198,11 +215,26 @@ class ClusterAPI:
         return self._client
 
 
+def metadata(path: str, found: Any) -> dict[str, Any]:
+    """The metadata of what is at `path`. Raises Unreachable where an object has none: that is no API server."""
+    inside = found.get("metadata") if isinstance(found, dict) else None
+    if not isinstance(inside, dict):
+        raise Unreachable(f"{path}: the answer is no object of Kubernetes; is this an API server?")
+    return inside
+
+
 def _parsed(path: str, text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         raise Unreachable(f"{path}: the answer is no JSON; is this an API server?") from None
+
+
+def _as_user(given: exec_plugin.Credential) -> dict[str, str]:
+    """What a plugin gave, as the user of a kubeconfig has it."""
+    pair = {"client-certificate-data": given.certificate, "client-key-data": given.key}
+    coded = {key: base64.b64encode(value.encode()).decode() for key, value in pair.items() if value}
+    return {**({"token": given.token} if given.token else {}), **coded}
 
 
 def _one_context(kubeconfig: Kubeconfig, context: str) -> dict[str, Any]:
