@@ -26,11 +26,9 @@ try:
         eso_manifest = Manifest(tuple(found))
     preview = pulumi.runtime.is_dry_run()
     recorded = components.recorded_identities()
-    fleet, warnings = identity.require(
-        fleet, stack, hub_access, endpoints, recorded, preview=preview
-    )
-    warnings += vault_state.require(fleet, stack, preview=preview)
     silent = preflight.silent(fleet, endpoints)
+    fleet, warnings = identity.require(fleet, stack, kubeconfig, recorded, silent, preview=preview)
+    warnings += vault_state.require(fleet, stack, preview=preview)
     both = argocd_manifest, eso_manifest
     problems, noted = existing.ask(fleet, stack, hub_access, endpoints, both, silent)
     warnings += noted
@@ -78,5 +76,4 @@ components.FleetApplicationSets(
 )
 
 pulumi.export("argocdNamespace", fleet.argocd.namespace)
-pulumi.export("spokes", {spoke.name: spoke.server for spoke in fleet.spokes})
 pulumi.export("applicationSets", [one.name for one in fleet.application_sets])

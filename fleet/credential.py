@@ -147,7 +147,12 @@ def _renew(wanted: Wanted, kubeconfig: Kubeconfig, vault_token: str, say: Say) -
     on_spoke = ClusterAPI(kubeconfig, wanted.context)
     entry = entry_of(hub, wanted.spoke, wanted.auth, _described(wanted))
     try:
-        identity.check(wanted.fleet, wanted.spoke, hub, on_spoke)
+        which, unknown = identity.known(wanted.fleet, wanted.spoke, hub)
+    except Unreachable as error:
+        said = f'the hub by context "{wanted.fleet.hub.context}": {error}; nothing was changed'
+        raise Unreachable(said) from None
+    try:
+        identity.check(wanted.spoke, which, on_spoke)
         plan = token_request.planned(on_spoke, wanted.fleet, wanted.spoke)
     except Unreachable as error:
         raise Unreachable(
@@ -169,7 +174,7 @@ def _renew(wanted: Wanted, kubeconfig: Kubeconfig, vault_token: str, say: Say) -
         except VaultError as error:
             raise VaultError(f"{error}. The token before stays in use; run this again") from None
         _say_done(wanted, token, say)
-    warnings = _warnings(wanted, plan, entry, token)
+    warnings = [*([unknown] if unknown else ()), *_warnings(wanted, plan, entry, token)]
     for warning in warnings:
         say(f"WARNING: {warning}")
     return {**_report(wanted, plan, entry, token), "warnings": warnings}

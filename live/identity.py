@@ -5,22 +5,31 @@ A name in a kubeconfig says nothing: two may be swapped, and a cluster made anew
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
-from live.cluster_api import ClusterAPI, Refused, Unreachable
+from live.cluster_api import (
+    PATIENCE,
+    ClusterAPI,
+    LoggedOut,
+    NotFound,
+    Refused,
+    Unreachable,
+    metadata,
+)
 from stacks.desired import cluster_secret
 from stacks.desired.contract import IDENTITY_ANNOTATION
-from stacks.loading.kubeconfig import Kubeconfig
+from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
 from stacks.loading.load import stack_file, with_lines
-from stacks.model.access import ClusterAccess, Endpoint
+from stacks.model.access import ClusterAccess
 from stacks.model.errors import Problem, StackError
+from stacks.model.fields import server_key
 from stacks.model.fleet import Fleet
 from stacks.model.spoke import Spoke
 
 PARALLEL = 16
+_NAMED = 3
 _PATH = "/api/v1/namespaces/kube-system"
 
 
@@ -30,120 +39,183 @@ class Identities:
 
     hub: str = ""
     spokes: Mapping[str, str] = field(default_factory=dict)
+    servers: Mapping[str, str] = field(default_factory=dict)
+    """The server of each spoke, which is all that is known of some."""
 
 
 @dataclass(frozen=True)
 class _Cluster:
-    """A cluster of the stack file: where it stands there, how it is called, and what its block says of its identity."""
+    """A cluster of the stack file, how it is asked, and what its block and the record say of it.
+
+    `access` is None where this machine has no way there. `worked_on` is whether Pulumi makes anything on it.
+    """
 
     where: str
     name: str
     context: str
+    access: ClusterAccess | None
     wanted: str | None
     recorded: str
-    is_hub: bool = False
+    spoke: Spoke | None = None
+    worked_on: bool = True
+
+
+_Answer = str | Unreachable
+"""What a cluster says when it is asked: its identity, or why it says none."""
 
 
 def require(
     fleet: Fleet,
     stack: str,
-    hub: ClusterAccess,
-    endpoints: Mapping[str, Endpoint],
+    kubeconfig: Kubeconfig,
     recorded: Identities,
+    silent: Collection[str],
     *,
     preview: bool,
 ) -> tuple[Fleet, list[str]]:
     """`fleet` with each cluster's identity filled in, and warnings.
 
-    A cluster that doesn't answer keeps the identity that was recorded.
-    Raises StackError, naming the stack file of `stack`, where a cluster is another than the one that was recorded, or
-    that its block asks for; where two are one; and where one may not be asked who it is, unless in a `preview`.
+    Asked is every cluster that has a context, whoever works on it; not the spokes among the `silent`, which keep what
+    was recorded. Raises StackError, naming the stack file of `stack`, where a cluster is another than the one that was
+    recorded, or that its block asks for; where two are one; where one that Pulumi works on answers without saying who
+    it is, unless in a `preview`; and where one that can't be asked is at another server than it was.
     """
-    clusters = [
-        _Cluster("fleet:hub", "the hub", hub.context, fleet.hub.identity, recorded.hub, is_hub=True)
+    clusters = _clusters(fleet, kubeconfig, recorded)
+    answers = _answers([one for one in clusters if not (one.spoke and one.spoke.name in silent)])
+    found = {where: answer for where, answer in answers.items() if isinstance(answer, str)}
+    unasked = [one for one in clusters if one.where not in found]
+    problems = [*_changed(clusters, found), *_twice(clusters, found), *_moved(unasked, recorded)]
+    unsaid = [
+        Problem(one.where, f"{one.name} doesn't say which cluster it is: {_said(one, answer)}")
+        for one in unasked
+        if isinstance(answer := answers.get(one.where), Unreachable) and _must_say(one, answer)
     ]
-    access: dict[str, ClusterAccess] = {clusters[0].where: hub}
-    for index, spoke in enumerate(fleet.spokes):
-        there = endpoints[spoke.name].access
-        if there and _asked(fleet, spoke):
-            where = f"fleet:spokes[{index}]"
-            known = recorded.spokes.get(spoke.name, "")
-            clusters.append(
-                _Cluster(where, f'"{spoke.name}"', there.context, spoke.identity, known)
-            )
-            access[where] = there
-    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        asked = {where: pool.submit(read, one) for where, one in access.items()}
-    found: dict[str, str] = {}
-    refused: list[Problem] = []
-    for one in clusters:
-        try:
-            found[one.where] = asked[one.where].result()
-        except Refused as error:
-            said = f"{one.name} doesn't say which cluster it is: {error}"
-            refused.append(
-                Problem(one.where, f"{said}; its user needs to `get` the namespace kube-system")
-            )
-        except Unreachable:
-            continue
-    problems = [*_changed(clusters, found), *_twice(clusters, found)]
-    if problems or (refused and not preview):
+    if problems or (unsaid and not preview):
         source = f"stacks/Pulumi.{stack}.yaml"
-        raise StackError(source, with_lines([*problems, *refused], stack_file(stack)))
-    warnings = [f"{one.path}: {one.message}" for one in refused]
-    return _filled(fleet, recorded, found), [*warnings, *_let_in(clusters, found)]
-
-
-def read(access: ClusterAccess) -> str:
-    """The identity of the cluster that `access` leads to. Raises Unreachable, Refused where it may not be asked."""
-    return uid(ClusterAPI(Kubeconfig.of(access.kubeconfig), access.context))
+        raise StackError(source, with_lines([*problems, *unsaid], stack_file(stack)))
+    warnings = [f"{one.path}: {one.message}" for one in unsaid]
+    warnings += [*_by_server_alone(unasked, answers), *_let_in(clusters, found)]
+    return _filled(fleet, recorded, found), warnings
 
 
 def uid(api: ClusterAPI) -> str:
     """The identity of the cluster behind `api`. Raises Unreachable, Refused where it may not be asked."""
-    found: Any = api.json(_PATH)
-    return str((found.get("metadata") or {}).get("uid") or "")
+    found = metadata(_PATH, api.json(_PATH)).get("uid")
+    if not found or not isinstance(found, str):
+        raise Unreachable(f"{_PATH}: the answer has no uid; is this an API server?")
+    return found
+
+
+def _clusters(fleet: Fleet, kubeconfig: Kubeconfig, recorded: Identities) -> list[_Cluster]:
+    context = fleet.hub.context
+    hub = kubeconfig.access(context)
+    found = [_Cluster("fleet:hub", "the hub", context, hub, fleet.hub.identity, recorded.hub)]
+    for index, spoke in enumerate(fleet.spokes):
+        if not spoke.in_cluster:
+            found.append(
+                _Cluster(
+                    f"fleet:spokes[{index}]",
+                    f'"{spoke.name}"',
+                    spoke.context,
+                    _way_to(spoke, kubeconfig),
+                    spoke.identity,
+                    recorded.spokes.get(spoke.name, ""),
+                    spoke,
+                    fleet.works_on(spoke),
+                )
+            )
+    return found
+
+
+def _way_to(spoke: Spoke, kubeconfig: Kubeconfig) -> ClusterAccess | None:
+    """How this machine asks the spoke, be it only for this; None where its context has nobody who could."""
+    try:
+        found = kubeconfig.access(spoke.context) if spoke.context else None
+    except KubeconfigError:
+        return None
+    return found if found and found.user else None
+
+
+def _answers(clusters: Iterable[_Cluster]) -> dict[str, _Answer]:
+    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
+        asked = {one.where: pool.submit(_ask, one, one.access) for one in clusters if one.access}
+        return {where: answer.result() for where, answer in asked.items()}
+
+
+def _ask(one: _Cluster, access: ClusterAccess) -> _Answer:
+    # Of one in quarantine no answer is expected.
+    retries = 0 if one.spoke and one.spoke.quarantine else PATIENCE
+    try:
+        return uid(ClusterAPI(Kubeconfig.of(access.kubeconfig), access.context, retries))
+    except Unreachable as error:
+        return error
+
+
+def _must_say(one: _Cluster, answer: Unreachable) -> bool:
+    """Whether a cluster that doesn't say who it is stops an `up`: Pulumi might change another one."""
+    if one.spoke and one.spoke.quarantine:
+        # Whoever lets nobody in is left alone by Pulumi too; but not one that only bars this question.
+        return isinstance(answer, Refused) and not isinstance(answer, LoggedOut)
+    return one.worked_on or (bool(one.wanted) and isinstance(answer, Refused))
+
+
+def _said(one: _Cluster, answer: Unreachable) -> str:
+    if isinstance(answer, LoggedOut):
+        return f"{answer}; log in to it again"
+    if isinstance(answer, Refused):
+        return f"{answer}; its user needs to `get` the namespace kube-system"
+    instead = "; if it won't, give it `quarantine: <why>`" if one.spoke else ""
+    return f"{answer}; run this again when it does{instead}"
 
 
 class AnotherCluster(Exception):
     """A context leads to another cluster than it should; the message names both."""
 
 
-def check(fleet: Fleet, spoke: Spoke, hub: ClusterAPI, there: ClusterAPI) -> None:
-    """Make sure that `there` is the spoke, where its block or its cluster Secret on the `hub` says which cluster it is.
+def known(fleet: Fleet, spoke: Spoke, hub: ClusterAPI) -> tuple[str, str]:
+    """Which cluster the spoke is, by its block or its cluster Secret on the `hub`, and a warning where that is barred.
+
+    Empty where the hub has none yet. Raises AnotherCluster where the hub isn't the one that the stack file names, and
+    Unreachable where it can't be asked.
+    """
+    if fleet.hub.identity and (live := uid(hub)) != fleet.hub.identity:
+        raise AnotherCluster(_another("the hub", fleet.hub.identity, live))
+    if spoke.identity:
+        return spoke.identity, ""
+    path = f"/api/v1/namespaces/{fleet.argocd.namespace}/secrets/{cluster_secret.name(spoke)}"
+    try:
+        found = hub.metadata(path).get("annotations") or {}
+    except NotFound:
+        return "", ""
+    except Refused as error:
+        return "", (
+            f'nothing tells whether this is the cluster "{spoke.name}": {error}; let your user read it, or write '
+            "`identity:` into its block"
+        )
+    return str(found.get(IDENTITY_ANNOTATION) or ""), ""
+
+
+def check(spoke: Spoke, wanted: str, there: ClusterAPI) -> None:
+    """Make sure that `there` is the spoke, which is the cluster `wanted`, where that is known.
 
     Raises AnotherCluster, and Unreachable where the spoke doesn't answer.
     """
-    wanted = spoke.identity or _on_the_hub(fleet, spoke, hub)
-    live = uid(there)
-    if wanted and live and live != wanted:
-        raise AnotherCluster(
-            f'"{spoke.name}" is the cluster {wanted}, and its context leads to {live}; mend the kubeconfig. Only if '
-            f"the cluster was made anew: write `identity: {live}` into its block"
-        )
+    if wanted and (live := uid(there)) != wanted:
+        raise AnotherCluster(_another(f'"{spoke.name}"', wanted, live))
 
 
-def _on_the_hub(fleet: Fleet, spoke: Spoke, hub: ClusterAPI) -> str:
-    path = f"/api/v1/namespaces/{fleet.argocd.namespace}/secrets/{cluster_secret.name(spoke)}"
-    try:
-        found = (hub.json(path).get("metadata") or {}).get("annotations") or {}
-    except Unreachable:
-        return ""  # Not registered yet, or not for this user to read.
-    return str(found.get(IDENTITY_ANNOTATION) or "")
+def _another(name: str, wanted: str, live: str) -> str:
+    return (
+        f"{name} is the cluster {wanted}, and its context leads to {live}; mend the kubeconfig. Only if the cluster "
+        f"was made anew: write `identity: {live}` into its block"
+    )
 
 
 def of(fleet: Fleet) -> Identities:
     """The identities that `require` has filled in."""
     spokes = {spoke.name: spoke.identity for spoke in fleet.spokes if spoke.identity}
-    return Identities(fleet.hub.identity or "", spokes)
-
-
-def _asked(fleet: Fleet, spoke: Spoke) -> bool:
-    """Whether Pulumi makes anything on the spoke itself; one in quarantine is left alone."""
-    talks = spoke.has_identity or (
-        fleet.external_secrets is not None and fleet.delivery_of(spoke) == "pulumi"
-    )
-    return talks and not spoke.quarantine and not spoke.in_cluster
+    servers = {spoke.name: spoke.server for spoke in fleet.spokes}
+    return Identities(fleet.hub.identity or "", spokes, servers)
 
 
 def _changed(clusters: list[_Cluster], found: Mapping[str, str]) -> Iterator[Problem]:
@@ -180,6 +252,37 @@ def _let_in(clusters: list[_Cluster], found: Mapping[str, str]) -> Iterator[str]
             )
 
 
+def _moved(unasked: Iterable[_Cluster], recorded: Identities) -> Iterator[Problem]:
+    """Spokes that nobody can tell from others but by their server, where the kubeconfig has another one now."""
+    for one in unasked:
+        was = recorded.servers.get(one.spoke.name, "") if one.spoke else ""
+        if not one.spoke or not was or one.spoke.server_is_written:
+            continue
+        if server_key(was) != server_key(now := one.spoke.server):
+            yield Problem(
+                one.where,
+                f'{one.name} is at another server than before: context "{one.context}" leads to {now}, and it was '
+                f"{was}; it doesn't say which cluster it is. Are contexts or servers of the kubeconfig mixed up? Then "
+                f"mend that. Only if the cluster has moved: write `server: {now}` here",
+            )
+
+
+def _by_server_alone(unasked: Iterable[_Cluster], answers: Mapping[str, _Answer]) -> Iterator[str]:
+    """The spokes that Pulumi never works on and that wouldn't say who they are, in one warning."""
+    mute = [
+        one
+        for one in unasked
+        if one.where in answers and not one.worked_on and one.spoke and not one.spoke.quarantine
+    ]
+    if mute:
+        names = ", ".join(one.name for one in mute[:_NAMED])
+        more = f" and {len(mute) - _NAMED} more" if len(mute) > _NAMED else ""
+        yield (
+            f"{names}{more}: told from other clusters by the server alone, as it doesn't say which it is: "
+            f"{answers[mute[0].where]}"
+        )
+
+
 def _twice(clusters: list[_Cluster], found: Mapping[str, str]) -> Iterator[Problem]:
     seen: dict[str, _Cluster] = {}
     for one in clusters:
@@ -189,7 +292,7 @@ def _twice(clusters: list[_Cluster], found: Mapping[str, str]) -> Iterator[Probl
             continue
         fix = (
             "if the hub is to be a spoke, write `auth: {kind: inCluster}`"
-            if first.is_hub
+            if first.spoke is None
             else "take one out, or name its own context"
         )
         yield Problem(

@@ -84,8 +84,7 @@ def silent(fleet: Fleet, endpoints: Mapping[str, Endpoint]) -> dict[str, str]:
     with ThreadPoolExecutor(max_workers=16) as pool:
         for spoke in fleet.spokes:
             access = endpoints[spoke.name].access
-            talks = spoke.has_identity or fleet.delivery_of(spoke) == "pulumi"
-            if access and talks and not spoke.quarantine and not spoke.in_cluster:
+            if access and fleet.works_on(spoke) and not spoke.quarantine and not spoke.in_cluster:
                 # Not by its address: it may hold a password.
                 through = " through its context's proxy" if access.proxy else ""
                 place = f"{access.server}{through}"

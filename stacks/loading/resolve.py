@@ -61,7 +61,12 @@ def resolve(fleet: Fleet, kubeconfig: Kubeconfig) -> tuple[Fleet, list[Problem]]
         if spoke.in_cluster:
             filled["server"] = IN_CLUSTER_SERVER
             filled["issuer"] = spoke.issuer or (server_of(hub) if hub else "")
-        spokes.append(spoke.model_copy(update=filled))
+        if spoke.identity and (said := _unasked(spoke, filled["context"])):
+            problems.append(Problem(f"{where}.identity", said))
+        located = spoke.model_copy(update=filled)
+        # What the block itself says stays told from what was found.
+        located.model_fields_set.intersection_update(spoke.model_fields_set)
+        spokes.append(located)
     resolved = fleet.model_copy(update={"spokes": spokes})
     if hub:
         problems += _too_near(fleet, resolved, server_of(hub))
@@ -161,6 +166,15 @@ def _located(
         key = "context" if spoke.context else "name"
         fix = "add it to the kubeconfig, or write `context:` in this block"
         return {"context": context}, {}, Problem(f"{where}.{key}", f"{error}; {fix}{hint}")
+
+
+def _unasked(spoke: Spoke, context: str) -> str:
+    """Why nobody could ask the spoke for its identity; empty where it can be asked."""
+    if spoke.in_cluster:
+        return "is the hub's with `auth: {kind: inCluster}`; write it as `fleet:hub.identity`"
+    if not context:
+        return "nobody here can ask for it, as the kubeconfig has no context of this spoke; take it out, or add one"
+    return ""
 
 
 def _not_given(where: str, key: str) -> Problem:

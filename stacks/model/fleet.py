@@ -224,8 +224,10 @@ class Fleet(Section):
 
     def needs_context(self, spoke: Spoke) -> bool:
         """Whether the machine that runs Pulumi must reach `spoke`, or takes its credential from the kubeconfig."""
-        return (
-            spoke.has_identity
-            or spoke.credential_from_context
-            or (self.external_secrets is not None and self.delivery_of(spoke) == "pulumi")
+        return self.works_on(spoke) or spoke.credential_from_context
+
+    def works_on(self, spoke: Spoke) -> bool:
+        """Whether Pulumi makes anything on `spoke` itself."""
+        return spoke.has_identity or (
+            self.external_secrets is not None and self.delivery_of(spoke) == "pulumi"
         )

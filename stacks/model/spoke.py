@@ -155,6 +155,11 @@ class Spoke(Section):
     )
 
     @property
+    def server_is_written(self) -> bool:
+        """Whether the block itself names the server; else it is a kubeconfig context's."""
+        return "server" in self.model_fields_set
+
+    @property
     def in_cluster(self) -> bool:
         """Whether this spoke is the hub itself."""
         return isinstance(self.auth, InClusterAuth)

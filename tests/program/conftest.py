@@ -137,10 +137,17 @@ class Registered:
 
 
 class Refusal(Exception):
-    """The program has refused to run; what it said."""
+    """The program has refused to run: what it said, and what it had registered by then."""
+
+    def __init__(self, said: str, registered: list[Registered]) -> None:
+        super().__init__(said)
+        self.registered = registered
 
 
 class _Cloud(mocks.Mocks):
+    def __init__(self, outputs: Mapping[str, Any]) -> None:
+        self.outputs = outputs
+
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         state = dict(args.inputs)
         if state.get("type") == "kubernetes.io/service-account-token":
@@ -149,7 +156,7 @@ class _Cloud(mocks.Mocks):
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
         if args.token == "pulumi:pulumi:readStackOutputs":
-            return {"outputs": {}}
+            return {"outputs": self.outputs}
         raise AssertionError(f"the program calls no provider function, yet called {args.token}")
 
 
@@ -181,8 +188,8 @@ class _Callbacks:
 
 
 class _Recorder(mocks.MockMonitor):
-    def __init__(self) -> None:
-        super().__init__(_Cloud())
+    def __init__(self, outputs: Mapping[str, Any]) -> None:
+        super().__init__(_Cloud(outputs))
         self.seen: list[Registered] = []
         self.callbacks = _Callbacks()
 
@@ -317,7 +324,8 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
     """Run `__main__.py` on mocks, with an example's stack config or one that a test made of it.
 
     Only what talks to the network is replaced: the hub is empty, or has stack `hub`'s Argo CD for a stack that joins;
-    Vault and every spoke answer. Raises Refusal where the program refuses to run.
+    Vault and every spoke answer: as themselves, or as `leads_to` has it by context. `recorded` is the outputs of the
+    last run. Raises Refusal where the program refuses to run, with what it has registered by then.
     """
     (tmp_path / "install.yaml").write_text(INSTALL_MANIFEST)
     (tmp_path / "crds.yaml").write_text(EXTERNAL_SECRETS_CRDS)
@@ -348,12 +356,21 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
         config: Config | None = None,
         *,
         users: Mapping[str, Mapping[str, str]] | None = None,
+        leads_to: Mapping[str, str] | None = None,
+        recorded: Mapping[str, Any] | None = None,
     ) -> Run:
         (tmp_path / "kubeconfig").write_text(kubeconfig(users or {}))
-        recorder = _Recorder()
+        recorder = _Recorder(recorded or {})
         found = config or example(stack)
         hub = empty if (found.get("fleet:argocd") or {}).get("manifest") else shared
-        monkeypatch.setattr(ClusterAPI, "json", lambda _, path: hub.json(path))
+
+        def answer(api: ClusterAPI, path: str) -> Any:
+            if path == "/api/v1/namespaces/kube-system":
+                context = api._context
+                return {"metadata": {"uid": identity_of((leads_to or {}).get(context, context))}}
+            return hub.json(path)
+
+        monkeypatch.setattr(ClusterAPI, "json", answer)
         monkeypatch.setattr(ClusterAPI, "metadata", lambda _, path: hub.metadata(path))
 
         async def callbacks() -> _Callbacks:
@@ -381,7 +398,7 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
                 # Else Pulumi's language host adds "an unhandled error occurred".
                 if ended.code != 32:
                     raise
-                raise Refusal("\n".join(said)) from None
+                raise Refusal("\n".join(said), recorder.seen) from None
             exported = settings.get_root_resource().outputs
             return pulumi.Output.from_input(dict(exported)).apply(outputs.update)
 

@@ -38,9 +38,14 @@ def _engine(monkeypatch: pytest.MonkeyPatch, *answers: Any) -> list[Any]:
 
 
 def test_a_state_that_is_just_being_written_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    outputs = {"identities": {"hub": "h", "spokes": {"prod-1": "p"}}}
+    outputs = {
+        "identities": {"hub": "h", "spokes": {"prod-1": "p"}},
+        "spokes": {"prod-1": "https://prod-1"},
+    }
     left = _engine(monkeypatch, Exception(EOF), Exception(EOF), {"outputs": outputs})
-    assert recorded.recorded_identities() == Identities("h", {"prod-1": "p"})
+    assert recorded.recorded_identities() == Identities(
+        "h", {"prod-1": "p"}, {"prod-1": "https://prod-1"}
+    )
     assert not left
 
 

@@ -60,7 +60,7 @@ class Fake:
             return 201, {"spec": {"expirationSeconds": granted}, "status": status}
         if request.path == "/v1/sys/capabilities-self":
             return 200, {"capabilities": ["create", "update"], "data": {}}
-        if request.path.endswith("/secrets/argocd-manager-token"):
+        if request.path.endswith(("/secrets/argocd-manager-token", "/secrets/cluster-prod-1")):
             return 404, {}
         if request.method == "GET":
             return 200, {"items": []}
@@ -395,6 +395,31 @@ def test_a_context_that_leads_to_another_cluster(world: World, said_by: str) -> 
     assert not [one for one in world.vault.requests if "/data/" in one.path]
     world.spoke.answers[KUBE_SYSTEM] = (200, {"metadata": {"uid": HERE}})
     assert world.run("prod-1").exit_code == 0
+
+
+def test_a_hub_that_is_not_the_one(world: World) -> None:
+    world.stack["fleet:hub"]["identity"] = HERE
+    world.hub.answers[KUBE_SYSTEM] = (200, {"metadata": {"uid": THERE}})
+    result = world.run("prod-1")
+    assert result.exit_code == 2
+    assert f"the hub is the cluster {HERE}, and its context leads to {THERE}" in result.stderr
+    assert (world.spoke.requests, world.vault.requests) == ([], [])
+
+
+def test_a_hub_that_fails_is_no_hub_without_a_record(world: World) -> None:
+    world.hub.answers[CLUSTER_SECRET] = (503, {"message": "busy"})
+    result = world.run("prod-1")
+    assert result.exit_code == 1
+    assert "503 busy; nothing was changed" in result.stderr
+    assert (world.spoke.requests, world.vault.requests) == ([], [])
+
+
+def test_a_hub_that_bars_its_record(world: World) -> None:
+    world.hub.answers[CLUSTER_SECRET] = (403, {"message": "forbidden"})
+    result = world.run("prod-1")
+    assert result.exit_code == 0
+    assert 'WARNING: nothing tells whether this is the cluster "prod-1": ' in result.output
+    assert "write `identity:` into its block" in result.output
 
 
 def test_a_spoke_without_a_context_here(world: World) -> None:

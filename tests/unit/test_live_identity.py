@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from live import identity
-from live.cluster_api import Refused, Unreachable
+from live.cluster_api import ClusterAPI, LoggedOut, NotFound, Refused, Unreachable
 from live.hub_state import read
 from live.identity import Identities
-from live.ownership import problems
-from stacks.model.access import ClusterAccess, Endpoint
+from live.ownership import problems as ownership_problems
+from stacks.loading.kubeconfig import Kubeconfig
+from stacks.loading.resolve import resolve
 from stacks.model.errors import StackError
 from stacks.model.fleet import Fleet
 from tests.unit.live_hub import LiveHub, a_fleet, a_spoke
@@ -19,44 +20,62 @@ from tests.unit.live_hub import LiveHub, a_fleet, a_spoke
 HUB, ONE, TWO, NEW = (f"00000000-0000-0000-0000-00000000000{number}" for number in range(4))
 LIVE: dict[str, Any] = {"hub": HUB, "prod-1": ONE, "staging": TWO}
 RECORDED = Identities(HUB, {"prod-1": ONE, "staging": TWO})
-
-
-def access(context: str) -> ClusterAccess:
-    return ClusterAccess(context, f"https://{context}.example.com", "", "")
+KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
+TOKEN: dict[str, Any] = {"token": "t"}
 
 
 class World:
-    """What each context leads to: an identity, or what it answers instead."""
+    """What each context leads to: an identity, or what it answers instead; and who logs in by it, at which server."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.live = dict(LIVE)
+        self.users: dict[str, dict[str, Any]] = {}
+        self.servers: dict[str, str] = {}
         self.asked: list[str] = []
-        monkeypatch.setattr(identity, "read", self._read)
+        self.silent: set[str] = set()
+        monkeypatch.setattr(ClusterAPI, "json", lambda api, path: self._json(api._context, path))
 
-    def _read(self, access: ClusterAccess) -> str:
-        self.asked.append(access.context)
-        found = self.live[access.context]
+    def _json(self, context: str, path: str) -> Any:
+        assert path == KUBE_SYSTEM
+        self.asked.append(context)
+        found = self.live[context]
         if isinstance(found, Exception):
             raise found
-        return str(found)
+        return {"metadata": {"uid": found}} if isinstance(found, str) else found
+
+    def kubeconfig(self) -> Kubeconfig:
+        return Kubeconfig(
+            "the kubeconfig",
+            contexts={name: {"cluster": name, "user": name} for name in self.live},
+            clusters={
+                name: {"server": self.servers.get(name, f"https://{name}.example.com")}
+                for name in self.live
+            },
+            users={name: self.users.get(name, TOKEN) for name in self.live},
+        )
 
     def require(
         self, fleet: Fleet | None = None, recorded: Identities = RECORDED, *, preview: bool = False
     ) -> tuple[Identities, list[str]]:
-        fleet = fleet or a_fleet()
-        endpoints = {
-            spoke.name: Endpoint(spoke.server, "", access(spoke.context or spoke.name))
-            for spoke in fleet.spokes
-        }
+        kubeconfig = self.kubeconfig()
+        resolved, problems = resolve(fleet or a_fleet(), kubeconfig)
+        assert not problems
         known, warnings = identity.require(
-            fleet, "production", access("hub"), endpoints, recorded, preview=preview
+            resolved, "production", kubeconfig, recorded, self.silent, preview=preview
         )
-        return identity.of(known), warnings
+        found = identity.of(known)
+        return Identities(found.hub, found.spokes), warnings
 
     def refusal(self, fleet: Fleet | None = None, **how: Any) -> list[str]:
         with pytest.raises(StackError) as caught:
             self.require(fleet, **how)
         return [f"{one.path}: {one.message}" for one in caught.value.problems]
+
+
+def by_argocd(name: str, **changes: Any) -> dict[str, Any]:
+    """A spoke on which Pulumi makes nothing, at whatever server its context has."""
+    block = a_spoke(name, **{"auth": {"kind": "token"}, "delivery": "argocd", **changes})
+    return {key: value for key, value in block.items() if key != "server" or key in changes}
 
 
 @pytest.fixture
@@ -128,30 +147,136 @@ def test_two_spokes_that_are_one(world: World) -> None:
 
 
 @pytest.mark.parametrize("preview", [False, True])
-def test_a_dead_cluster_keeps_its_last_known_identity(world: World, preview: bool) -> None:
-    world.live |= {"prod-1": Unreachable("no answer"), "hub": Unreachable("no answer")}
+def test_a_silent_spoke_keeps_its_last_known_identity(world: World, preview: bool) -> None:
+    world.silent = {"prod-1"}
+    world.live["prod-1"] = AssertionError("asked")
     assert world.require(preview=preview) == (RECORDED, [])
+    assert sorted(world.asked) == ["hub", "staging"]
 
 
-def test_who_may_not_be_asked_is_no_silence(world: World) -> None:
-    world.live["prod-1"] = Refused("/api/v1/namespaces/kube-system: 403 forbidden")
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (Refused("403 forbidden"), "needs to `get` the namespace kube-system"),
+        (LoggedOut("401 Unauthorized"), "log in to it again"),
+        (Unreachable("503 busy"), "`quarantine: <why>`"),
+        (NotFound("not found"), "run this again when it does"),
+        ({}, "is this an API server?"),
+        ([], "is this an API server?"),
+        ({"metadata": {"uid": ""}}, "has no uid"),
+        ({"metadata": {"uid": 5}}, "has no uid"),
+        ({"metadata": []}, "is this an API server?"),
+    ],
+)
+@pytest.mark.parametrize("cluster", ["prod-1", "hub"])
+def test_whoever_answers_must_say_who_it_is(
+    world: World, cluster: str, answer: Any, hint: str
+) -> None:
+    world.live[cluster] = answer
     (said,) = world.refusal()
-    assert said.startswith('fleet:spokes[0]: "prod-1" doesn\'t say which cluster it is')
+    place = "fleet:hub: the hub" if cluster == "hub" else 'fleet:spokes[0]: "prod-1"'
+    assert said.startswith(f"{place} doesn't say which cluster it is: ")
+    assert hint in said or cluster == "hub"
+    assert "quarantine" not in said or cluster == "prod-1"
     known, warnings = world.require(preview=True)
     assert known == RECORDED
     assert warnings == [said]
 
 
-def test_only_clusters_that_pulumi_works_on_are_asked(world: World) -> None:
-    spokes = [
-        a_spoke("far", delivery="argocd", auth={"kind": "vault"}),
-        a_spoke("ill", quarantine="its disks died"),
-        a_spoke("here", auth={"kind": "inCluster"}),
-    ]
-    recorded = Identities(HUB, {"ill": ONE})
-    known, _ = world.require(a_fleet(spokes=spokes), recorded)
+def test_a_spoke_that_pulumi_makes_nothing_on_is_asked_as_well(world: World) -> None:
+    world.live |= {"prod-1": TWO, "staging": ONE}
+    for kind in ("token", "basic", "gke", "vault"):
+        auth = {"kind": kind}
+        user = {"username": "u", "password": "p"} if kind == "basic" else TOKEN
+        world.users = dict.fromkeys(world.live, user)
+        spokes = [by_argocd("prod-1", auth=auth), by_argocd("staging", auth=auth)]
+        one, other = world.refusal(a_fleet(spokes=spokes))
+        assert f'"prod-1" is another cluster than before: context "prod-1" leads to {TWO}' in one
+        assert '"staging" is another cluster than before' in other
+        (said,) = world.refusal(
+            a_fleet(spokes=[by_argocd("prod-1", auth=auth, identity=ONE)]), recorded=Identities()
+        )
+        assert said.startswith(f'fleet:spokes[0].identity: "prod-1" is to be the cluster {ONE}')
+
+
+def test_a_spoke_that_nobody_can_ask_is_told_by_its_server(world: World) -> None:
+    """Servers swapped beneath their users: each is told off by the other's."""
+    world.live |= {"prod-1": LoggedOut("401 Unauthorized"), "staging": LoggedOut("401")}
+    fleet = a_fleet(spokes=[by_argocd("prod-1"), by_argocd("staging")])
+    servers = {name: f"https://{name}.example.com" for name in ("prod-1", "staging")}
+    recorded = Identities(HUB, {"prod-1": ONE}, servers)
+    known, (warning,) = world.require(fleet, recorded)
+    assert known.spokes == {"prod-1": ONE}
+    assert warning.startswith('"prod-1", "staging": told from other clusters by the server alone')
+
+    world.servers = {"prod-1": servers["staging"], "staging": servers["prod-1"]}
+    one, other = world.refusal(fleet, recorded=recorded)
+    assert one.startswith('fleet:spokes[0]: "prod-1" is at another server than before: context')
+    assert f"leads to {servers['staging']}, and it was {servers['prod-1']}" in one
+    assert "write `server: https://prod-1.example.com` here" in other
+    assert world.require(fleet, Identities(HUB))[0].spokes == {}, "the first time"
+
+
+def test_a_server_in_the_block_itself_is_nobodys_mistake(world: World) -> None:
+    world.live["prod-1"] = LoggedOut("401 Unauthorized")
+    recorded = Identities(HUB, {}, {"prod-1": "https://old.example.com"})
+    moved = by_argocd("prod-1", server="https://new.example.com")
+    assert world.require(a_fleet(spokes=[moved]), recorded)[0].hub == HUB
+    (said,) = world.refusal(a_fleet(spokes=[by_argocd("prod-1")]), recorded=recorded)
+    assert "write `server: https://prod-1.example.com` here" in said
+
+
+def test_a_silent_spoke_at_another_server_is_no_dead_one(world: World) -> None:
+    """Swapped, and the other one is down."""
+    world.silent = {"prod-1"}
+    recorded = Identities(HUB, {"prod-1": ONE}, {"prod-1": "https://old.example.com"})
+    block = {key: value for key, value in a_spoke("prod-1").items() if key != "server"}
+    (said,) = world.refusal(a_fleet(spokes=[block]), recorded=recorded)
+    assert '"prod-1" is at another server than before' in said
+
+
+def test_in_quarantine(world: World) -> None:
+    """A quarantined spoke may be silent in any way; but if it says who it is, it must be the one."""
+    fleet = a_fleet(
+        spokes=[a_spoke("prod-1", quarantine="its disks died"), a_spoke("staging")],
+        environments=["production"],
+    )
+    for silence in (Unreachable("no answer"), Unreachable("500"), LoggedOut("401"), {}):
+        world.live["prod-1"] = silence
+        assert world.require(fleet) == (RECORDED, [])
+    world.live["prod-1"] = ONE
+    assert world.require(fleet) == (RECORDED, [])
+    world.live["prod-1"] = NEW
+    (said,) = world.refusal(fleet)
+    assert '"prod-1" is another cluster than before' in said
+    world.live["prod-1"] = Refused("403 forbidden")
+    (said,) = world.refusal(fleet)
+    assert "needs to `get` the namespace kube-system" in said
+
+
+def test_who_has_no_way_there_asks_nobody(world: World) -> None:
+    far = by_argocd("far", auth={"kind": "vault"}, server="https://far.example.com")
+    here = by_argocd("here", auth={"kind": "inCluster"}, delivery="pulumi")
+    fleet = a_fleet(spokes=[far, here])
+    known, warnings = world.require(fleet, Identities(HUB, {"far": NEW}))
     assert world.asked == ["hub"]
-    assert known == Identities(HUB, {"ill": ONE, "here": HUB})
+    assert known == Identities(HUB, {"far": NEW, "here": HUB})
+    assert not warnings
+    world.live["far"] = NEW
+    world.users["far"] = {}
+    assert world.require(fleet, Identities(HUB))[1] == [], "a context without anybody who logs in"
+
+
+def test_an_identity_that_nobody_can_ask_for(world: World) -> None:
+    far = by_argocd("far", auth={"kind": "vault"}, server="https://far.example.com", identity=ONE)
+    here = by_argocd("here", auth={"kind": "inCluster"}, identity=HUB)
+    _, problems = resolve(a_fleet(spokes=[far, here]), world.kubeconfig())
+    one, other = [f"{problem.path}: {problem.message}" for problem in problems]
+    assert one.startswith("fleet:spokes[0].identity: nobody here can ask for it")
+    assert other.startswith("fleet:spokes[1].identity: is the hub's")
+    world.live["prod-1"] = LoggedOut("401 Unauthorized")
+    (said,) = world.refusal(a_fleet(spokes=[by_argocd("prod-1", identity=ONE)]))
+    assert "doesn't say which cluster it is: 401" in said
 
 
 def test_one_cluster_by_two_names_on_one_hub() -> None:
@@ -163,7 +288,7 @@ def test_one_cluster_by_two_names_on_one_hub() -> None:
     hub = LiveHub().up(theirs, "production")
     spokes = [a_spoke("other", environment="staging", identity=ONE)]
     mine = a_fleet(argocd={}, environments=["staging"], spokes=spokes, applicationSets=[])
-    (said,) = problems(mine, "staging", read(hub, "argocd"))
+    (said,) = ownership_problems(mine, "staging", read(hub, "argocd"))
     assert said.path == "fleet:spokes[0]"
     assert f'is the very cluster ({ONE}) that the hub has as "prod-1"' in said.message
     assert 'belongs to stack "production"' in said.message
