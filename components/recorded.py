@@ -10,12 +10,6 @@ from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wai
 from live.identity import Identities
 from stacks.model.errors import Problem, StackError
 
-OUTPUT = "identities"
-"""The stack output: kept in Pulumi's state, so that an empty hub can't be taken for the one that it stands for."""
-
-SERVERS = "spokes"
-"""The stack output that has the server of each spoke."""
-
 # The engine writes the state while it answers, having had to register the provider that is asked. A state in a folder
 # has a file of attributes beside it, which is empty for a moment: "failed to load checkpoint: EOF". Never a wrong
 # answer: the state itself is put into its place whole (gocloud's fileblob, attrs.go).
@@ -41,16 +35,10 @@ def recorded_identities() -> Identities:
     except Exception as error:  # Pulumi raises nothing narrower
         said = f"which clusters the last run knew can't be read from Pulumi's state: {error}"
         raise StackError(f"stack {stack}", [Problem("", said)]) from None
-    outputs = answer.value.get("outputs") or {}
-    found = outputs.get(OUTPUT) or {}
-    return Identities(
-        str(found.get("hub") or ""),
-        dict(found.get("spokes") or {}),
-        dict(outputs.get(SERVERS) or {}),
-    )
+    return Identities.of_outputs(answer.value.get("outputs") or {})
 
 
 def record_identities(known: Identities) -> None:
     """Put these on record. Plain values: so Pulumi keeps them, whatever becomes of the run's resources."""
-    pulumi.export(OUTPUT, {"hub": known.hub, "spokes": dict(known.spokes)})
-    pulumi.export(SERVERS, dict(known.servers))
+    for name, value in known.as_outputs().items():
+        pulumi.export(name, value)

@@ -5,34 +5,71 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from fleet.pending import Live, Pending, State, identity, moment
+from live import identity as cluster_identity
 from live.cluster_api import ClusterAPI, NotFound, Unreachable
 from live.field_managers import PULUMI
 from stacks.desired.contract import STACK_LABEL
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster as today's kubeconfig reaches it, and which one it must be; empty where nobody knows."""
+
+    api: ClusterAPI
+    identity: str = ""
+
+
 def look_up(
-    pending: Iterable[Pending], cluster: Callable[[str], ClusterAPI | None]
+    pending: Iterable[Pending], cluster: Callable[[str], Cluster | None]
 ) -> dict[str, Live]:
     """What the clusters say of the Kubernetes objects among `pending` that were being created, by URN.
 
-    `cluster` finds the cluster of a provider's name. Objects of an unknown cluster, and Vault's, are left to
-    `pulumi refresh`, which finds out by reading them.
+    `cluster` finds the cluster of a provider's name; one that is another than it must be has nothing to say. Objects
+    of an unknown cluster, and Vault's, are left to `pulumi refresh`, which finds out by reading them.
     """
-    asked = {}
+    asked = [
+        entry
+        for entry in pending
+        if entry.operation == "creating"
+        and entry.type.startswith("kubernetes:")
+        and identity(entry)
+    ]
+    clusters = {name: cluster(name) for name in {entry.provider for entry in asked}}
+    known = {name: one for name, one in clusters.items() if one}
     with ThreadPoolExecutor(max_workers=16) as pool:
-        for entry in pending:
-            if (
-                entry.operation == "creating"
-                and entry.type.startswith("kubernetes:")
-                and identity(entry)
-            ):
-                api = cluster(entry.provider)
-                if api:
-                    asked[entry.urn] = pool.submit(_ask, api, entry)
-        return {urn: answer.result() for urn, answer in asked.items()}
+        trouble = dict(zip(known, pool.map(_stranger, known.values()), strict=True))
+        answers = {
+            entry.urn: pool.submit(_ask, known[entry.provider].api, entry)
+            for entry in asked
+            if entry.provider in known and not trouble[entry.provider]
+        }
+        found = {urn: answer.result() for urn, answer in answers.items()}
+    mute = {
+        entry.urn: Live(None, reason=f"{entry.provider}: {trouble[entry.provider]}")
+        for entry in asked
+        if trouble.get(entry.provider)
+    }
+    return {entry.urn: {**found, **mute}[entry.urn] for entry in asked if entry.provider in known}
+
+
+def _stranger(cluster: Cluster) -> str:
+    """Why a cluster can't be asked as the one that it must be; empty where it can."""
+    if not cluster.identity:
+        return ""
+    try:
+        live = cluster_identity.uid(cluster.api)
+    except Unreachable as error:
+        return f"{error}; run this again when it answers"
+    if live == cluster.identity:
+        return ""
+    return (
+        f"its context leads to another cluster, {live}, and it was {cluster.identity}; mend the kubeconfig, or, where "
+        "it was made anew, name that one as `identity:` in the stack file"
+    )
 
 
 def _ask(api: ClusterAPI, pending: Pending) -> Live:

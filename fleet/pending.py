@@ -90,6 +90,13 @@ def pending_of(state: State) -> list[Pending]:
     return found
 
 
+def outputs_of(state: State) -> Mapping[str, Any]:
+    """The stack's outputs in an exported state: those of its last run that came to its end."""
+    resources = state["deployment"].get("resources") or ()
+    stacks = (one for one in resources if one.get("type") == "pulumi:pulumi:Stack")
+    return (next(stacks, None) or {}).get("outputs") or {}
+
+
 def identity(pending: Pending) -> str | None:
     """The ID that the provider would have given the object, or None where it doesn't follow from the inputs."""
     inputs = pending.inputs

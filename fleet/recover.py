@@ -11,7 +11,7 @@ from rich.console import Console
 from fleet import orphans
 from fleet.options import StackOption, YesOption, chosen_stack, confirm, counted, fail
 from fleet.orphans import Orphan
-from fleet.pending import Step, mend, pending_of, plan
+from fleet.pending import State, Step, mend, outputs_of, pending_of, plan
 from fleet.pulumi_cli import Lock, PulumiError, PulumiStack
 from fleet.render import console, heading, table
 from stacks.loading.endpoints import endpoints_of
@@ -20,7 +20,7 @@ from stacks.loading.load import load_file
 from stacks.model.errors import StackError
 
 if TYPE_CHECKING:
-    from live.cluster_api import ClusterAPI
+    from fleet.lookup import Cluster
 
 OTHERS = "docs/recover.md#what-somebody-else-made"
 _SAID = {
@@ -103,7 +103,7 @@ def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, forget: bool, 
         # Before the clusters are asked: what a plugin was making could appear after the answer.
         _end(out, left, yes=yes)
     began = min((lock.since for lock in locks if lock.since), default=None)
-    clusters = _clusters(pulumi.name, out) if pending else None
+    clusters = _clusters(pulumi.name, state, out) if pending else None
     found = look_up(pending, clusters or (lambda _: None)) if pending else {}
     steps = plan(state, found, began)
     _show(out, pulumi.stack, steps)
@@ -241,9 +241,11 @@ def _show(out: Console, stack: str, steps: list[Step]) -> None:
     out.print(rows)
 
 
-def _clusters(stack: str, out: Console) -> Callable[[str], ClusterAPI | None] | None:
+def _clusters(stack: str, state: State, out: Console) -> Callable[[str], Cluster | None] | None:
     """Finds a provider's cluster: providers are named after the spokes, and `hub`. None without a good stack file."""
+    from fleet.lookup import Cluster
     from live.cluster_api import ClusterAPI
+    from live.identity import Identities
 
     try:
         kubeconfig = Kubeconfig.read()
@@ -253,9 +255,14 @@ def _clusters(stack: str, out: Console) -> Callable[[str], ClusterAPI | None] | 
         # The state can be mended without the stack file: the refresh asks through the state's own providers.
         out.print(f"The clusters can't be asked directly: {str(error).splitlines()[0]}")
         return None
-    apis = {
-        name: ClusterAPI(kubeconfig, found.access.context)
-        for name, found in reached.items()
-        if found.access
+    recorded = Identities.of_outputs(outputs_of(state))
+    found = {
+        spoke.name: Cluster(
+            ClusterAPI(kubeconfig, access.context),
+            spoke.identity or recorded.spokes.get(spoke.name, ""),
+        )
+        for spoke in fleet.spokes
+        if (access := reached[spoke.name].access)
     }
-    return {"hub": ClusterAPI(kubeconfig, fleet.hub.context), **apis}.get
+    hub = Cluster(ClusterAPI(kubeconfig, fleet.hub.context), fleet.hub.identity or recorded.hub)
+    return {"hub": hub, **found}.get

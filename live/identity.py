@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from live.cluster_api import (
     PATIENCE,
@@ -28,6 +29,10 @@ from stacks.model.fields import server_key
 from stacks.model.fleet import Fleet
 from stacks.model.spoke import Spoke
 
+OUTPUT = "identities"
+"""The stack output: kept in Pulumi's state, so that an empty hub can't be taken for the one that it stands for."""
+SERVERS = "spokes"
+"""The stack output that has the server of each spoke."""
 PARALLEL = 16
 _NAMED = 3
 _PATH = "/api/v1/namespaces/kube-system"
@@ -41,6 +46,23 @@ class Identities:
     spokes: Mapping[str, str] = field(default_factory=dict)
     servers: Mapping[str, str] = field(default_factory=dict)
     """The server of each spoke, which is all that is known of some."""
+
+    @classmethod
+    def of_outputs(cls, outputs: Mapping[str, Any]) -> Identities:
+        """What a stack's outputs have on record; nothing where a release before this one has made them."""
+        found = outputs.get(OUTPUT) or {}
+        return cls(
+            str(found.get("hub") or ""),
+            dict(found.get("spokes") or {}),
+            dict(outputs.get(SERVERS) or {}),
+        )
+
+    def as_outputs(self) -> dict[str, Any]:
+        """The stack's outputs that keep this on record."""
+        return {
+            OUTPUT: {"hub": self.hub, "spokes": dict(self.spokes)},
+            SERVERS: dict(self.servers),
+        }
 
 
 @dataclass(frozen=True)

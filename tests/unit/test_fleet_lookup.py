@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fleet.lookup import as_applied, look_up, pulumi_manager
+from fleet.lookup import Cluster, as_applied, look_up, pulumi_manager
 from fleet.pending import Live, Pending
 from live.cluster_api import ClusterAPI, NotFound, Unreachable
 
@@ -67,7 +67,7 @@ def managed(*managers: str) -> dict[str, Any]:
     ],
 )
 def test_look_up(answers: dict[str, Any], expected: Live) -> None:
-    assert look_up([deployment()], {"one": FakeCluster(answers)}.get) == {"urn": expected}
+    assert look_up([deployment()], {"one": Cluster(FakeCluster(answers))}.get) == {"urn": expected}
 
 
 def test_whose_it_is_and_since_when() -> None:
@@ -77,7 +77,7 @@ def test_whose_it_is_and_since_when() -> None:
         "creationTimestamp": "2026-11-26T09:00:00Z",
     }
     found = look_up(
-        [deployment()], {"one": FakeCluster({"/apis/apps/v1": DISCOVERY, PATH: item})}.get
+        [deployment()], {"one": Cluster(FakeCluster({"/apis/apps/v1": DISCOVERY, PATH: item}))}.get
     )
     assert found["urn"].owner == "other"
     assert found["urn"].created == datetime(2026, 11, 26, 9, tzinfo=UTC)
@@ -112,13 +112,38 @@ def test_core_and_cluster_scoped_objects() -> None:
         },
         "/api/v1/namespaces/demo": managed("pulumi-kubernetes-1a"),
     }
-    assert look_up([pending], {"one": FakeCluster(answers)}.get) == {
+    assert look_up([pending], {"one": Cluster(FakeCluster(answers))}.get) == {
         "urn": Live(True, "pulumi-kubernetes-1a")
     }
 
 
+KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_another_cluster_in_its_place_has_nothing_to_say(there: bool) -> None:
+    """Else its objects would be taken into the state, or those of the right one forgotten."""
+    answers = {
+        KUBE_SYSTEM: {"metadata": {"uid": "staging"}},
+        "/apis/apps/v1": DISCOVERY,
+        **({PATH: managed("pulumi-kubernetes-1a")} if there else {}),
+    }
+    cluster = FakeCluster(answers)
+    found = look_up([deployment()], {"one": Cluster(cluster, "prod")}.get)["urn"]
+    assert found.exists is None
+    assert "one: its context leads to another cluster, staging, and it was prod" in found.reason
+    found = look_up([deployment()], {"one": Cluster(cluster, "staging")}.get)["urn"]
+    assert found.exists is there
+
+
+def test_a_cluster_that_does_not_say_which_one_it_is() -> None:
+    answers = {KUBE_SYSTEM: Unreachable("503 busy"), "/apis/apps/v1": DISCOVERY}
+    found = look_up([deployment()], {"one": Cluster(FakeCluster(answers), "prod")}.get)["urn"]
+    assert found == Live(None, reason="one: 503 busy; run this again when it answers")
+
+
 def test_what_is_not_asked() -> None:
-    cluster = {"one": FakeCluster({})}
+    cluster = {"one": Cluster(FakeCluster({}))}
     assert look_up([deployment(type="vault:index/policy:Policy")], cluster.get) == {}
     assert look_up([deployment()], {}.get) == {}
 

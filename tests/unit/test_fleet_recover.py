@@ -388,6 +388,33 @@ def test_a_spoke_without_access_is_left_to_the_refresh(
     assert "connection refused" not in rows["far"]
 
 
+@pytest.mark.parametrize("cluster", ["near", "hub"])
+def test_swapped_clusters_change_nothing(
+    project: Path, monkeypatch: pytest.MonkeyPatch, cluster: str
+) -> None:
+    write_stack(project, monkeypatch)
+    write_state(project, secret_on(cluster))
+    document = json.loads((project / "state.json").read_text())
+    recorded = {"identities": {"hub": "of-hub", "spokes": {"near": "of-near"}}}
+    document["deployment"]["resources"] = [
+        {"urn": "urn:stack", "type": "pulumi:pulumi:Stack", "outputs": recorded}
+    ]
+    (project / "state.json").write_text(json.dumps(document))
+    before = (project / "state.json").read_text()
+
+    def another(_: ClusterAPI, path: str) -> Any:
+        assert path == "/api/v1/namespaces/kube-system", "nothing else is asked there"
+        return {"metadata": {"uid": "of-staging"}}
+
+    monkeypatch.setattr(ClusterAPI, "json", another)
+    code, output = run("--yes")
+    assert code == 1
+    said = f"leads to another cluster, of-staging, and it was of-{cluster}"
+    assert said in " ".join(output.split())
+    assert "the state was not changed" in output
+    assert (project / "state.json").read_text() == before
+
+
 @pytest.mark.parametrize("good", [True, False])
 def test_a_refresh_that_fails_is_tried_by_the_credentials_of_today(
     project: Path, monkeypatch: pytest.MonkeyPatch, good: bool
