@@ -100,10 +100,17 @@ def _elsewhere(one: Named, owner: Named) -> Iterator[Problem]:
         where, by = f"fleet:applicationSets[{index}]", sets.projects_of(fleet, mine, entry)
         if said := projects.stopped(owning, entry, by):
             yield Problem(where, said)
+        into = entry.namespace or sets.suffix(entry)
+        if into and not desired.is_among(into, desired.closed(owning, sets.SERVICES_PROJECT)):
+            yield Problem(
+                where,
+                f'stack "{stack}", which owns hub "{fleet.hub.context}", lets services into "{into}", where this set '
+                "deploys; add it to fleet:projects.platformNamespaces there",
+            )
     used = {
         repo
         for name in sets.projects_needed(fleet, mine)
-        for repo in projects.widened(owning, name).repos
+        for repo in desired.widened(owning, name).repos
     }
     if fleet.application_sets and fleet.gitops.repo not in {owning.gitops.repo, *used}:
         yield Problem(

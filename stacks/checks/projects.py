@@ -20,13 +20,20 @@ def problems(fleet: Fleet) -> Iterator[Problem]:
                 "goes with the stack that owns the hub, which makes the AppProjects, and this one joins; move it there",
             )
         return
-    known = projects.system_namespaces(fleet)
     for name in NAMES:
-        for index, namespace in enumerate(widened(fleet, name).namespaces):
+        known, kept = projects.closed(fleet, name), projects.shut(fleet, name)
+        for index, namespace in enumerate(projects.widened(fleet, name).namespaces):
+            where = f"fleet:projects.{name}.namespaces[{index}]"
             if not projects.is_among(namespace, known):
                 yield Problem(
-                    f"fleet:projects.{name}.namespaces[{index}]",
+                    where,
                     f'"{namespace}" is open already: shut are only {", ".join(known)}; take it out',
+                )
+            elif by := [one for one in kept if projects.is_among(namespace, [one])]:
+                yield Problem(
+                    where,
+                    f'"{namespace}" stays shut by "{by[0]}", which can have no exception; write, in the place of that, '
+                    "the namespaces one by one",
                 )
     if fleet.projects.hub != Project() and not fleet.hub_is_a_spoke:
         yield Problem(
@@ -48,15 +55,9 @@ def stopped(owner: Fleet, one: ApplicationSet, by: Iterable[str]) -> str:
     if not namespace:
         return ""  # Each service has its own; which, only git knows.
     for name in by:
-        if projects.is_among(namespace, projects.shut(owner, widened(owner, name))):
+        if projects.is_among(namespace, projects.shut(owner, name)):
             return (
                 f'deploys into the system namespace "{namespace}", which the AppProject "{name}" keeps shut; deploy '
                 f"elsewhere, or add it to fleet:projects.{name}.namespaces of the stack that owns the hub"
             )
     return ""
-
-
-def widened(fleet: Fleet, name: str) -> Project:
-    """What the stack file adds to the AppProject of this name."""
-    found: Project = getattr(fleet.projects, name)
-    return found

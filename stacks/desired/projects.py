@@ -44,7 +44,7 @@ def platform_spec(fleet: Fleet) -> Spec:
     """The AppProject `platform`: every spoke, its namespaces, and the rights of people and workloads there."""
     return _spec(
         fleet,
-        fleet.projects.platform,
+        sets.PROJECT,
         "What the platform team's ApplicationSets deploy to the spokes.",
         server=_ON_SPOKES,
         kinds=[_NAMESPACE, *_CLUSTER_ROLES],
@@ -52,13 +52,13 @@ def platform_spec(fleet: Fleet) -> Spec:
 
 
 def services_spec(fleet: Fleet) -> Spec:
-    """The AppProject `services`: every spoke, and nothing that isn't inside of a namespace.
+    """The AppProject `services`: every spoke, nothing of the platform's, and nothing that isn't inside of a namespace.
 
     Not even namespaces: one that a service makes has no Pod Security, and what it takes out of git is deleted.
     """
     return _spec(
         fleet,
-        fleet.projects.services,
+        sets.SERVICES_PROJECT,
         "Services on the spokes, in namespaces that are there.",
         server=_ON_SPOKES,
         kinds=[],
@@ -75,7 +75,7 @@ def hub_spec(fleet: Fleet) -> Spec:
     return {
         **_spec(
             fleet,
-            fleet.projects.hub,
+            sets.HUB_PROJECT,
             "What is deployed to the hub itself.",
             server=IN_CLUSTER_SERVER,
             kinds=[_NAMESPACE],
@@ -125,13 +125,39 @@ def system_namespaces(fleet: Fleet) -> list[str]:
     return [KUBERNETES, *sorted(name for name in named if not fnmatchcase(name, KUBERNETES))]
 
 
-def shut(fleet: Fleet, widened: Project) -> list[str]:
-    """The namespaces that an AppProject keeps shut, as patterns: those of the system, but for what widens it."""
-    found = system_namespaces(fleet)
-    if any(fnmatchcase(name, KUBERNETES) for name in widened.namespaces):
+def platform_namespaces(fleet: Fleet) -> list[str]:
+    """The namespaces that the sets which aren't of services deploy into, as patterns: none is a service's.
+
+    What runs there has more rights than a service: cert-manager, say.
+    """
+    its = (
+        one.namespace or sets.suffix(one)
+        for one in fleet.application_sets
+        if one.layout != "services"
+    )
+    return sorted({sets.PLATFORM, *filter(None, its), *fleet.projects.platform_namespaces})
+
+
+def closed(fleet: Fleet, name: str) -> list[str]:
+    """The namespaces that the AppProject of this name keeps shut where nothing widens it, as patterns."""
+    system = system_namespaces(fleet)
+    more = platform_namespaces(fleet) if name == sets.SERVICES_PROJECT else ()
+    return [*system, *(one for one in more if not is_among(one, system))]
+
+
+def shut(fleet: Fleet, name: str) -> list[str]:
+    """The namespaces that the AppProject of this name keeps shut, as patterns."""
+    opened, found = widened(fleet, name).namespaces, closed(fleet, name)
+    if any(fnmatchcase(one, KUBERNETES) for one in opened):
         # What a pattern shuts nothing opens again; so all that it is there for, one by one.
         found = [*_ITS_NAMESPACES, *found[1:]]
-    return [one for one in found if one not in widened.namespaces]
+    return [one for one in found if one not in opened]
+
+
+def widened(fleet: Fleet, name: str) -> Project:
+    """What the stack file adds to the AppProject of this name."""
+    found: Project = getattr(fleet.projects, name)
+    return found
 
 
 def is_among(namespace: str, patterns: Iterable[str]) -> bool:
@@ -140,21 +166,21 @@ def is_among(namespace: str, patterns: Iterable[str]) -> bool:
 
 
 def _spec(
-    fleet: Fleet, widened: Project, description: str, *, server: str, kinds: list[dict[str, str]]
+    fleet: Fleet, name: str, description: str, *, server: str, kinds: list[dict[str, str]]
 ) -> Spec:
-    closed = shut(fleet, widened)
-    more = [{"group": one.group, "kind": one.kind} for one in widened.cluster_kinds]
+    kept, more = shut(fleet, name), widened(fleet, name)
+    others = [{"group": one.group, "kind": one.kind} for one in more.cluster_kinds]
     return {
         "description": description,
-        "sourceRepos": [*dict.fromkeys([fleet.gitops.repo, *widened.repos])],
+        "sourceRepos": [*dict.fromkeys([fleet.gitops.repo, *more.repos])],
         "destinations": [
             {"server": server, "namespace": "*"},
             *(
                 {"server": "*" if server == _ON_SPOKES else server, "namespace": f"!{one}"}
-                for one in closed
+                for one in kept
             ),
         ],
-        "clusterResourceWhitelist": [*kinds, *(one for one in more if one not in kinds)],
+        "clusterResourceWhitelist": [*kinds, *(one for one in others if one not in kinds)],
         # Namespaces themselves are in none, so `destinations` doesn't hold for them.
-        "clusterResourceBlacklist": [{**_NAMESPACE, "name": one} for one in closed],
+        "clusterResourceBlacklist": [{**_NAMESPACE, "name": one} for one in kept],
     }

@@ -21,6 +21,8 @@ SERVICES_PROJECT = "services"
 """The AppProject of sets of the layout `services`."""
 HUB_PROJECT = "hub"
 """The AppProject of whatever is deployed to the hub itself."""
+PLATFORM = "platform"
+"""What the Application of the layout `platform` is called after the spoke's name, and where it deploys to."""
 EXTERNAL_SECRETS = "external-secrets"
 """What a spoke's Application is called after its name where Argo CD delivers External Secrets."""
 ENVIRONMENT_LABEL = "environment"
@@ -115,7 +117,7 @@ def suffix(one: ApplicationSet) -> str | None:
     """What follows `<cluster>-` in the names of the set's Applications; None where each service has its own."""
     if one.layout == "directory":
         return one.application or one.name
-    return "platform" if one.layout == "platform" else None
+    return PLATFORM if one.layout == "platform" else None
 
 
 def application_name(one: ApplicationSet, spoke: str) -> str | None:

@@ -55,6 +55,13 @@ def _namespace(value: str) -> str:
     return _dns_label(value, NAMESPACE_LENGTH)
 
 
+def _namespaces(value: str) -> str:
+    stem = value.removesuffix("*").removesuffix("-")
+    if value.endswith("*") and len(value) <= NAMESPACE_LENGTH and _DNS_LABEL.fullmatch(stem):
+        return value
+    return _dns_label(value, NAMESPACE_LENGTH)
+
+
 def _template(value: str) -> str:
     for word in PLACEHOLDER.findall(value):
         if word not in PLACEHOLDERS:
@@ -274,6 +281,8 @@ def _duration(value: str) -> str:
 
 DnsLabel = Annotated[str, AfterValidator(_dns_label)]
 Namespace = Annotated[str, AfterValidator(_namespace)]
+# A namespace, or all that begin alike: `openshift-*`.
+Namespaces = Annotated[str, AfterValidator(_namespaces)]
 Uid = Annotated[str, AfterValidator(_uid)]
 LabelValue = Annotated[str, AfterValidator(_label_value)]
 Template = Annotated[str, AfterValidator(_template)]

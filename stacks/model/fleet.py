@@ -16,6 +16,7 @@ from stacks.model.fields import (
     GitRevision,
     LabelValue,
     Namespace,
+    Namespaces,
     Section,
     Uid,
 )
@@ -78,7 +79,7 @@ class Project(Section):
     )
     namespaces: list[Namespace] = Field(
         default_factory=list,
-        description="System namespaces to deploy into all the same, such as `kube-system`.",
+        description="Namespaces kept shut to deploy into all the same, such as `kube-system`.",
     )
     cluster_kinds: list[ResourceKind] = Field(
         default_factory=list, description="More cluster-scoped kinds to deploy."
@@ -88,9 +89,13 @@ class Project(Section):
 class Projects(Section):
     """The AppProjects that the ApplicationSets deploy by; the stack that owns the hub makes them."""
 
-    system_namespaces: list[Namespace] = Field(
+    system_namespaces: list[Namespaces] = Field(
         default_factory=list,
-        description="More namespaces to keep shut, beside kube-*, Argo CD's and External Secrets'.",
+        description="More namespaces to keep shut, beside kube-*, Argo CD's and External Secrets'; or `openshift-*`.",
+    )
+    platform_namespaces: list[Namespaces] = Field(
+        default_factory=list,
+        description="More namespaces that no service may deploy into, beside those of this stack's other sets.",
     )
     platform: Project = Field(
         default_factory=Project, description="For the layouts `platform` and `directory`."

@@ -42,6 +42,7 @@ INTRUDERS: list[dict[str, Any]] = [
     },
     _config_map("kube-system"),
     _config_map("external-secrets"),
+    _config_map("platform"),
     _config_map("auth-service"),  # Harmless, and stopped with the rest.
     {
         "apiVersion": "v1",
@@ -96,6 +97,7 @@ def test_a_commit_reaches_no_system_namespace(lab: FleetLab, commit: None) -> No
         assert "ClusterRoleBinding is not permitted in project services" in said, said
         assert "namespace kube-system is not permitted in project 'services'" in said, said
         assert "namespace external-secrets is not permitted in project 'services'" in said, said
+        assert "namespace platform is not permitted in project 'services'" in said, said
         assert ":Namespace is not permitted in project services" in said, said
         said = _tried(lab, f"{spoke}-{APART}")
         assert ":Namespace is not permitted in project services" in said, "it is the platform's"

@@ -84,6 +84,32 @@ def test_services_deploy_into_their_namespaces_and_nowhere_else() -> None:
     assert may(a_fleet(), "services", *honest, *hostile) == honest
 
 
+ADDONS = {"name": "certs", "layout": "directory", "path": "x", "namespace": "cert-manager"}
+PLATFORM = {"name": "platform-services", "layout": "platform"}
+SERVICES = {"name": "services", "layout": "services"}
+OPENSHIFT = {"systemNamespaces": ["openshift-*"], "platformNamespaces": ["cattle-*"]}
+
+
+def test_services_do_not_deploy_among_what_the_platform_team_runs() -> None:
+    """A service in the namespace of cert-manager would be as mighty as that."""
+    fleet = a_fleet(applicationSets=[PLATFORM, ADDONS, SERVICES], projects=OPENSHIFT)
+    theirs = {deployment(one) for one in ("platform", "cert-manager", "cattle-system")}
+    systems = {deployment(one) for one in ("openshift-etcd", "openshift-monitoring")}
+    honest = {deployment(one) for one in ("payment-service", "cert", "openshift", "cattle")}
+    assert may(fleet, "services", *theirs, *systems, *honest) == honest
+    assert may(fleet, "platform", *theirs, *systems, *honest) == {*theirs, *honest}
+    opened = {**OPENSHIFT, "services": {"namespaces": ["cert-manager"]}}
+    fleet = a_fleet(applicationSets=[PLATFORM, ADDONS, SERVICES], projects=opened)
+    certs = deployment("cert-manager")
+    assert may(fleet, "services", *theirs, *systems, *honest) == {certs, *honest}
+
+
+def test_no_namespace_of_a_pattern_is_made() -> None:
+    fleet = a_fleet(projects=OPENSHIFT)
+    asked = [namespace(one) for one in ("openshift-etcd", "openshift", "cattle-system")]
+    assert may(fleet, "platform", *asked) == {*asked[1:]}
+
+
 def test_the_platform_team_has_namespaces_and_roles_besides() -> None:
     honest = {
         deployment("platform"),

@@ -168,6 +168,23 @@ def test_a_set_that_the_hub_s_owner_does_not_let_into_its_namespace() -> None:
     assert not said(hub=hub, staging=joins)
 
 
+def test_a_set_s_namespace_that_the_hub_s_owner_lets_services_into() -> None:
+    argocd = {"manifest": "install.yaml"}
+    addons = {"name": "cert-manager", "layout": "directory", "path": "cert-manager"}
+    joins = a_stack("staging", spoke("s", "staging"), applicationSets=[addons])
+    hub = a_stack("dev", argocd=argocd, applicationSets=[])
+    assert said(hub=hub, staging=joins) == [
+        'staging: fleet:applicationSets[0]: stack "hub", which owns hub "hub", lets services into "cert-manager", '
+        "where this set deploys; add it to fleet:projects.platformNamespaces there"
+    ]
+    for known in (
+        {"platformNamespaces": ["cert-*"]},
+        {"platformNamespaces": ["cert-manager"], "services": {"namespaces": ["cert-manager"]}},
+    ):
+        hub = a_stack("dev", argocd=argocd, applicationSets=[], projects=known)
+        assert not said(hub=hub, staging=joins)
+
+
 def test_spokes_that_may_read_what_the_hub_logs_in_with() -> None:
     argocd = {"manifest": "install.yaml"}
     hub = a_stack(
