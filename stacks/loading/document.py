@@ -53,6 +53,9 @@ _DATE = re.compile(
     r"(?:(?:[Tt]|[ \t]+)\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d*)?[ \t]*(?:Z|[-+]\d{1,2}(?::?\d{2})?)?)?"
 )
 _STR = "tag:yaml.org,2002:str"
+# Neither quotes what is there: in a kubeconfig it may be a password.
+_TAG = "no plain YAML: a word that begins with `!` is a tag; take it out, or put it in quotes"
+_TOO_BIG = "a number that is too big; put it in quotes"
 
 
 class DocumentError(Exception):
@@ -110,6 +113,8 @@ class _Reader:
             mark: Any = getattr(error, "problem_mark", None)
             said = getattr(error, "problem", None) or "it has a character that YAML doesn't take"
             line = mark.line + 1 if mark else 0
+            if "tag handle" in said:
+                said = "a tag that stands for nothing"  # PyYAML quotes it.
             if "cannot start any token" in said and "\t" in _line(text, line):
                 said = "a tab stands where YAML takes blanks only; put blanks in its place"
             raise DocumentError(f"no YAML: {said}", line) from None
@@ -135,7 +140,7 @@ class _Reader:
                 self._add(*self._anchors[event.anchor], None, line)
             case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
                 if event.tag:
-                    raise DocumentError(f"no plain YAML: take the tag {event.tag} out", line)
+                    raise DocumentError(_TAG, line)
                 if len(self._open) == DEEPEST:
                     raise DocumentError(f"nests deeper than {DEEPEST} levels", line)
                 made: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
@@ -191,7 +196,7 @@ class _Reader:
         text: str = event.value
         plain = not event.style and event.implicit[0]
         if event.tag not in (None, "!", _STR):
-            raise DocumentError(f"no plain YAML: take the tag {event.tag} out", line)
+            raise DocumentError(_TAG, line)
         if not plain or event.tag:
             return text
         inside = self._open[-1] if self._open else None
@@ -207,7 +212,7 @@ class _Reader:
         """A plain scalar that begins as a number does."""
         if _is_date(text) and not self._kubernetes:
             raise DocumentError(
-                f"{text} is a date to Pulumi, which changes it; put it in quotes", line
+                "a date without quotes, which Pulumi changes; put it in quotes", line
             )
         bare = text.replace("_", "")
         if found := _INTEGER.fullmatch(bare):
@@ -215,14 +220,16 @@ class _Reader:
             # Digits without end would take Python for ever; and Pulumi keeps 64 bits.
             size = int(found[kind], _BASES[kind]) if len(bare) < _LONGEST else 2**64
             if size >= 2**63:
-                raise DocumentError(f"{text[:20]}… is too big a number; put it in quotes", line)
+                raise DocumentError(_TOO_BIG, line)
             return -size if bare.startswith("-") else size
         if _NO_NUMBER.fullmatch(text):
-            raise DocumentError(f"{text} is no number that can be kept; put it in quotes", line)
+            raise DocumentError(
+                "an infinity or `.nan`, which can't be kept; put it in quotes", line
+            )
         if _FLOAT.fullmatch(bare):
             value = float(bare) if len(bare) < _LONGEST else math.inf
             if math.isinf(value):
-                raise DocumentError(f"{text[:20]} is too big a number; put it in quotes", line)
+                raise DocumentError(_TOO_BIG, line)
             # By way of JSON, in which 1.0 is 1.
             return int(value) if value.is_integer() and abs(value) < 2**53 else value
         return text

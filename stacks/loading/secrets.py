@@ -21,15 +21,16 @@ from stacks.model.errors import Problem
 _TOKENS = re.compile(
     r"""(?<![A-Za-z0-9])(?:
       hv[sbr]\.[A-Za-z0-9_-]{8,}                               # Vault
-    | [sbr]\.[A-Za-z0-9]{24}(?![A-Za-z0-9])                    # Vault before 1.10, OpenBao
+    | [sbr]\.(?=[a-z0-9]*[A-Z])[A-Za-z0-9]{24}(?![A-Za-z0-9])  # Vault before 1.10, OpenBao; no host in small letters
     | gh[pousr]_[A-Za-z0-9]{6,} | github_pat_\w{6,}            # GitHub
     | gl(?:pat|oas|dt|rt|cbt|ptt|ft|imt|agent|soat|ffct)-[\w.-]{8,}
     | ATATT3[\w=-]{8,} | ATCTT3[\w=-]{8,} | ATBB[A-Za-z0-9]{8,}  # Atlassian
-    | xox[abeprs]-[\w-]{8,} | xapp-[\w-]{8,}                   # Slack
+    | xox[abeprs]-[\w-]{8,} | xapp-[0-9]-[\w-]{8,}                   # Slack
     | (?:AKIA|ASIA)[0-9A-Z]{16}                                # AWS
     | AIza[\w-]{30,} | ya29\.[\w.-]{8,} | GOCSPX-[\w-]{8,}     # Google
     | pul-[0-9a-f]{40} | dckr_(?:pat|oat)_[\w-]{8,} | npm_[A-Za-z0-9]{30,} | pypi-AgE[\w-]{8,}
-    | do[por]_v1_[0-9a-f]{16,} | [sr]k_(?:live|test)_[A-Za-z0-9]{8,} | sk-[A-Za-z0-9_-]{20,} | SG\.[\w-]{16,}
+    | do[por]_v1_[0-9a-f]{16,} | [sr]k_(?:live|test)_[A-Za-z0-9]{8,}
+    | sk-(?=[a-z0-9_-]*[A-Z])[A-Za-z0-9_-]{20,} | SG\.[\w-]{16,}
     | sha256~[\w-]{8,}                                         # OpenShift
     | (?:kubeconfig-[a-z0-9.-]+|token-[a-z0-9]{5}):[a-z0-9]{16,}  # Rancher
     | AGE-SECRET-KEY-1[A-Z0-9]{8,}
@@ -39,7 +40,8 @@ _TOKENS = re.compile(
 )
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
-_URL_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+# A port and a path may be followed by an @, too.
+_URL_PASSWORD = re.compile(r"://[^/\s:@]*:(?![0-9]{1,5}/)(?:(?!://)[^\s@])+@")
 _URL_USER = re.compile(r"://([^/\s:@]+)@")
 # A name for a secret, without what separates its words; and those that as often name where one is.
 _NAMED = re.compile(

@@ -155,28 +155,41 @@ def server_problem(address: str) -> str:
         return "is empty; write https://, a host and a port"
     if re.search(r"\{\{|\$\{|[<>{}]", address):
         return "has a template in it; write the address itself"
+    if "@" in address:
+        return "holds a user or password; take it out, and log in by the user's own keys"
     scheme, found, rest = address.partition("://")
     if not found:
-        shown = address.rpartition("@")[2]
-        return f'"{shown}" lacks the scheme; write "https://{shown.lstrip("/")}"'
-    if "@" in re.split(r"[/?#]", rest)[0]:
-        return "holds a user or password; take it out, and log in by the user's own keys"
+        shown = without_secrets(f"https://{address.lstrip('/')}")
+        return f'"{shown.removeprefix("https://")}" lacks the scheme; write "{shown}"'
+    shown = without_secrets(address)
     if scheme.lower() == "http":
-        return f'"{address}" is not encrypted, and whoever is on the way could read the credential; write "https://…"'
+        return f'"{shown}" is not encrypted, and whoever is on the way could read the credential; write "https://…"'
     if scheme.lower() != "https":
-        return f'"{address}" is no https:// address'
+        return f'"{shown}" is no https:// address'
     try:
         parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        return f'"{address}" has a port that is none; write a number from 1 to 65535'
+        return f'"{shown}" has a port that is none; write a number from 1 to 65535'
     if port == 0 or rest.split("/")[0].endswith(":"):
-        return f'"{address}" has a port that is none; write a number from 1 to 65535'
+        return f'"{shown}" has a port that is none; write a number from 1 to 65535'
     if not _HOST.fullmatch(host) and ":" not in host:
-        return f'"{address}" has no host; write https://, a host and a port'
+        return f'"{shown}" has no host; write https://, a host and a port'
     if parts.query or parts.fragment or re.search(r"\s", address):
-        return f'"{address}" has more than a host, a port and a path; take that out'
+        return f'"{shown}" has more than a host, a port and a path; take that out'
     return ""
+
+
+def without_secrets(address: str) -> str:
+    """An address to be shown: without what may hold a password, whatever signs that has."""
+    scheme, found, rest = address.partition("://")
+    if not found:
+        scheme, rest = "", address
+    rest = re.sub(r"^.*@", "…@", rest, flags=re.DOTALL)
+    rest = re.sub(r"[?#].*", "…", rest, flags=re.DOTALL)
+    # Nor a port that is none: it may be a password that is followed by nothing.
+    rest = re.sub(r"^([^/:]*|\[[^]]*\]):(?![0-9]{0,5}(/|$))[^/]*", r"\1:…", rest)
+    return f"{scheme}{found}{rest}"
 
 
 def is_label_value(value: str) -> bool:
@@ -218,18 +231,18 @@ def _https(value: str) -> str:
         host = urlsplit(value).hostname
     except ValueError:
         host = None
-    if host and "@" in urlsplit(value).netloc:
+    if "@" in value:
         raise ValueError("names a user, and nobody logs in by an address here; take it out")
     if not host or not value.startswith("https://") or re.search(r"\s", value.strip()):
-        raise ValueError(f'"{value}" is no https:// address')
+        raise ValueError(f'"{without_secrets(value)}" is no https:// address')
     return value
 
 
 def _git_repo(value: str) -> str:
     if value.startswith("-") or re.search(r"[\s*?{}\[\]!]", value) or not re.search(r"[/:]", value):
         raise ValueError(
-            f'"{value}" is no repo: write one URL, as Argo CD clones it, e.g. "https://git.example.com/team/repo.git", '
-            "without a pattern or template"
+            f'"{without_secrets(value)}" is no repo: write one URL, as Argo CD clones it, e.g. '
+            '"https://git.example.com/team/repo.git", without a pattern or template'
         )
     return value
 

@@ -11,7 +11,9 @@ from stacks.loading import secrets
 # In two halves, or whoever scans the repo for secrets would find some.
 TOKENS = [
     ("hvs.", "CAESIabcdefghijklmnop"),
-    ("s.", "abcdefghijklmnopqrstuvwx"),
+    ("s.", "abcdefghijklmnOpqrstuvwx"),
+    ("sk-", "proj-Ab3dEfGhIjKlMnOpQrSt"),
+    ("xapp-", "1-A0123456789-abcdef"),
     ("ghs_", "abcdefghijklmnop"),
     ("github_pat_", "11AAAAAAA0abcdef"),
     ("glpat-", "abcdefghij123456"),
@@ -28,6 +30,8 @@ TOKENS = [
     ("eyJhbGciOiJSUzI1NiIs", "ImtpZCI6IngifQ.eyJpc3MiOiJ4In0abc.abcdefgh"),
     ("-----BEGIN OPENSSH PRIVATE ", "KEY-----\nabc"),
     ("https://user:", "pw@git.example.com/x.git"),
+    ("https://user:", "p/w@git.example.com/x.git"),
+    ("https://user:", "p#w?@git.example.com/x.git"),
 ]
 NAMES = ["clientSecret", "apiKey", "db_password", "PASSWORD", "sshPrivateKey", "bindPW", "passwd"]
 NAMES += ["webhookSecret", "secretAccessKey", "token", ".dockerconfigjson"]
@@ -64,6 +68,12 @@ def test_by_the_name_of_its_key(name: str) -> None:
         {"clientSecret": "$dex:clientSecret"},
         {"keys": ["a", "b"]},
         {"image": "registry.example.com/external-secrets@sha256:" + "0a" * 32},
+        {"name": "sk-bratislava-production-01"},
+        {"name": "xapp-production-1"},
+        {"host": "b.abcdefghijklmnopqrstuvwx"},
+        {"note": "https://vault.example.com:8200/ui asks ops@example.com"},
+        {"note": "https://vault.example.com:8200/v1/who@here"},
+        {"note": "https://a.example.com:8443,https://ops@b.example.com"},
     ],
 )
 def test_what_only_looks_like_one(value: dict[str, object]) -> None:
