@@ -25,6 +25,11 @@ def shapes(fleet: Fleet) -> Iterator[Problem]:
     for index, one in enumerate(fleet.application_sets):
         where = f"fleet:applicationSets[{index}]"
         yield from _templates(where, one)
+        if one.exclude and one.layout != "services":
+            yield Problem(
+                f"{where}.exclude",
+                f"goes with `layout: services` only, and this one is `{one.layout}`; take it out",
+            )
         if one.layout == "directory":
             if not one.path:
                 yield Problem(f"{where}.path", "required with `layout: directory`; add it")

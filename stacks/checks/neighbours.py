@@ -10,7 +10,7 @@ from itertools import combinations, permutations
 
 from stacks.checks import projects
 from stacks.checks.vault import readable
-from stacks.desired import contract, sets, vault_identity
+from stacks.desired import application_sets, contract, sets, vault_identity
 from stacks.desired import projects as desired
 from stacks.desired.policy_paths import overlap
 from stacks.model.errors import Problem
@@ -43,7 +43,12 @@ def problems(
     for one, other in permutations(fleets.items(), 2):
         if share(one, other):
             found.setdefault(one[0], []).extend(
-                [*_elsewhere(one, other), *_taking(one, other), *_reading(one, other)]
+                [
+                    *_elsewhere(one, other),
+                    *_taking(one, other),
+                    *_squatting(one, other),
+                    *_reading(one, other),
+                ]
             )
     return {stack: said for stack, said in found.items() if said}
 
@@ -140,6 +145,26 @@ def _taking(one: Named, other: Named) -> Iterator[Problem]:
                 f"fleet:applicationSets[{index}].selector",
                 f'"{entry.name}" would take {", ".join(taken)} of stack "{stack}" too; narrow its selector, or '
                 "`fleet:environments` where it selects no environment",
+            )
+
+
+def _squatting(one: Named, other: Named) -> Iterator[Problem]:
+    """Sets of services of `one` of which a commit could make an Application that `other` makes; the first has it."""
+    (mine, fleet), (stack, theirs) = one, other
+    if not theirs.spokes:
+        return
+    made = list(application_sets.made(theirs, stack))
+    for index, entry in enumerate(fleet.application_sets):
+        if entry.layout != "services":
+            continue
+        kept = application_sets.left_out(fleet, mine, entry)
+        names = application_sets.same_applications(fleet, mine, entry, made)
+        if more := sorted(name for name in names if not desired.is_among(name, kept)):
+            listed = ", ".join(f"apps/{name}" for name in more)
+            yield Problem(
+                f"fleet:applicationSets[{index}].exclude",
+                f'whoever adds {listed} to the repo takes Applications of stack "{stack}" away, whose spokes have '
+                f"names that go on from this stack's; write `exclude: [{', '.join(more)}]`",
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stacks.desired import application_template, projects, sets
@@ -53,19 +53,28 @@ def left_out(fleet: Fleet, stack: str, services: ApplicationSet) -> list[str]:
     """The directories under apps/ that are no services, sorted; patterns.
 
     One named as a system namespace would deploy into it. One named as what another set deploys to the same spoke would
-    be the same Application, and so would one on `prod` whose name begins with what `prod-eu` has beyond that.
+    be the same Application, and so would one on `prod` whose name begins with what `prod-eu` has beyond that. Those of
+    other stacks' spokes, the set's own `exclude` must name: `fleet check` finds them.
     """
-    names = set(projects.system_namespaces(fleet))
+    names = {*projects.system_namespaces(fleet), *services.exclude}
+    return sorted(names | same_applications(fleet, stack, services, made(fleet, stack)))
+
+
+def same_applications(
+    fleet: Fleet, stack: str, services: ApplicationSet, applications: Iterable[str]
+) -> set[str]:
+    """The directories under apps/ of which a set of services would make Applications of these names."""
     taken = {spoke.name for spoke in sets.spokes(fleet, stack, services)}
-    for application in _made(fleet, stack):
+    names = set()
+    for application in applications:
         words = application.split("-")
         for cut in range(1, len(words)):
             if "-".join(words[:cut]) in taken:
                 names.add("-".join(words[cut:]))
-    return sorted(names)
+    return names
 
 
-def _made(fleet: Fleet, stack: str) -> Iterator[str]:
+def made(fleet: Fleet, stack: str) -> Iterator[str]:
     """The Applications of the stack's spokes that aren't a service's."""
     for one in fleet.application_sets:
         for spoke in sets.spokes(fleet, stack, one):

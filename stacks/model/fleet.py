@@ -129,6 +129,10 @@ class ApplicationSet(Section):
     namespace: Namespace | None = Field(
         None, description="With `directory`: the namespace deployed to; default: `application`."
     )
+    exclude: list[Namespaces] = Field(
+        default_factory=list,
+        description="With `services`: directories under apps/ that are no services; or `tools-*`.",
+    )
     revision: str | None = Field(
         None,
         description="Revision to follow; Go template over the cluster Secret; default: `fleet:gitops.revision`.",

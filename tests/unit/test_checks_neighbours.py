@@ -185,6 +185,22 @@ def test_a_set_s_namespace_that_the_hub_s_owner_lets_services_into() -> None:
         assert not said(hub=hub, staging=joins)
 
 
+def test_a_directory_that_would_be_an_application_of_another_stack() -> None:
+    platform = {"name": "platform-staging", "layout": "platform"}
+    longer = a_stack("staging", spoke("prod-eu", "staging"), applicationSets=[platform])
+    services: dict[str, Any] = {"name": "services", "layout": "services"}
+    shorter = a_stack("production", spoke("prod", "production"), applicationSets=[services])
+    assert said(longer=longer, shorter=shorter) == [
+        "shorter: fleet:applicationSets[0].exclude: whoever adds apps/eu-platform to the repo takes Applications of "
+        'stack "longer" away, whose spokes have names that go on from this stack\'s; write `exclude: [eu-platform]`'
+    ]
+    services["exclude"] = ["eu-platform"]
+    shorter = a_stack("production", spoke("prod", "production"), applicationSets=[services])
+    assert not said(longer=longer, shorter=shorter)
+    unlike = a_stack("production", spoke("pro", "production"))
+    assert not said(longer=longer, unlike=unlike)
+
+
 def test_spokes_that_may_read_what_the_hub_logs_in_with() -> None:
     argocd = {"manifest": "install.yaml"}
     hub = a_stack(

@@ -149,9 +149,11 @@ def test_references_tell_all_that_the_templates_read(block: dict[str, str]) -> N
     assert {name for field, name in read if field == "annotations"} == found.annotations
 
 
-def _services(*others: dict[str, Any], **sections: Any) -> list[str]:
+def _services(
+    *others: dict[str, Any], exclude: list[str] | None = None, **sections: Any
+) -> list[str]:
     """The directories that the services set of such a fleet leaves out."""
-    services = {"name": "services", "layout": "services"}
+    services = {"name": "services", "layout": "services", "exclude": exclude or []}
     fleet = _fleet(
         environments=["production", "staging"], applicationSets=[services, *others], **sections
     )
@@ -171,6 +173,12 @@ def test_no_service_is_named_as_a_system_namespace() -> None:
         "projects": {"systemNamespaces": ["istio-system"]},
     }
     assert _services(**own) == ["argo", "argocd-manager", "eso", "istio-system", "kube-*"]
+
+
+def test_what_the_stack_file_excludes() -> None:
+    own: dict[str, Any] = {"externalSecrets": {"delivery": "pulumi"}}
+    found = _services(exclude=["tools-*", "eu-platform"], **own)
+    assert found == sorted([*SYSTEM, "tools-*", "eu-platform"])
 
 
 def test_no_service_is_the_application_of_another_set() -> None:
