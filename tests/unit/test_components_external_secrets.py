@@ -93,6 +93,12 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Made]:
             hub, spoke = (
                 kubernetes.Provider(name, kubeconfig="kubeconfig") for name in ("hub", "spoke")
             )
+            # The mocks take no chart apart.
+            part = kubernetes.core.v1.ServiceAccount(
+                "of-the-chart", opts=pulumi.ResourceOptions(provider=spoke)
+            )
+            parts = pulumi.Output.from_input([part])
+            monkeypatch.setattr(kubernetes.helm.v4.Chart, "resources", property(lambda _: parts))
             ExternalSecrets(
                 "spoke",
                 ExternalSecretsArgs(
@@ -139,7 +145,8 @@ def test_a_chart_of_a_repository_waits_for_its_crds_and_rights(make: Callable[..
     assert {name for kind, name in made if kind in ("ClusterRole", "Role")} == ROLES
     namespace = "spoke-external-secrets-namespace"
     assert {namespace, "spoke-external-secrets-crds", *ROLES} <= _depends_on(chart)
-    assert "spoke-external-secrets" in _depends_on(made[("ClusterSecretStore", "spoke-store")])
+    store = _depends_on(made[("ClusterSecretStore", "spoke-store")])
+    assert {"spoke-external-secrets", "of-the-chart"} <= store, "`destroy` goes by the objects"
 
 
 def test_manifests_are_parted_from_their_crds(make: Callable[..., Made]) -> None:
@@ -162,7 +169,8 @@ def test_where_it_is_there_already_only_the_stores_are_made(
     make: Callable[..., Made], external_secrets: dict[str, Any], args: dict[str, Any]
 ) -> None:
     made = make(external_secrets, stores=("vault-backend", "payments"), **args)
-    assert {key for key in made if key[0] not in ("kubernetes", "Stack")} == {
+    others = ("kubernetes", "Stack", "ServiceAccount")
+    assert {key for key in made if key[0] not in others} == {
         ("ExternalSecrets", "spoke"),
         ("ClusterSecretStore", "spoke-store"),
         ("ClusterSecretStore", "spoke-store-payments"),

@@ -38,3 +38,11 @@ def test_the_project_allows_every_cluster_scoped_kind_of_the_contract() -> None:
     }
     assert ("external-secrets.io", "ClusterSecretStore") in needed
     assert needed <= {(one["group"], one["kind"]) for one in allowed}
+
+
+def test_the_hub_s_project_lets_no_kind_of_argo_cd_s_in() -> None:
+    """Argo CD's own answer is in tests/real."""
+    here = {"name": "hub", "environment": "production", "region": "eu"}
+    fleet = a_fleet(spokes=[{**here, "auth": {"kind": "inCluster"}}])
+    shut = projects.hub_spec(fleet)["namespaceResourceBlacklist"]
+    assert {one["group"] for one in shut} == {"argoproj.io", "rbac.authorization.k8s.io"}

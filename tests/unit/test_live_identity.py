@@ -267,13 +267,7 @@ def test_who_has_no_way_there_asks_nobody(world: World) -> None:
     assert world.require(fleet, Identities(HUB))[1] == [], "a context without anybody who logs in"
 
 
-def test_an_identity_that_nobody_can_ask_for(world: World) -> None:
-    far = by_argocd("far", auth={"kind": "vault"}, server="https://far.example.com", identity=ONE)
-    here = by_argocd("here", auth={"kind": "inCluster"}, identity=HUB)
-    _, problems = resolve(a_fleet(spokes=[far, here]), world.kubeconfig())
-    one, other = [f"{problem.path}: {problem.message}" for problem in problems]
-    assert one.startswith("fleet:spokes[0].identity: nobody here can ask for it")
-    assert other.startswith("fleet:spokes[1].identity: is the hub's")
+def test_an_identity_that_is_asked_for_and_not_told(world: World) -> None:
     world.live["prod-1"] = LoggedOut("401 Unauthorized")
     (said,) = world.refusal(a_fleet(spokes=[by_argocd("prod-1", identity=ONE)]))
     assert "doesn't say which cluster it is: 401" in said

@@ -159,3 +159,8 @@ def test_the_projects_that_fleet_makes_let_the_stack_in() -> None:
 def test_what_is_told_elsewhere() -> None:
     assert _problems(LiveHub()) == [], "no Argo CD"
     assert _problems(_hub(repo="x"), a_fleet()) == [], "the owner makes the project"
+
+
+def test_a_pattern_that_only_argo_cd_knows_to_read_is_left_to_it() -> None:
+    assert _problems(_hub(server="!https://prod-[0-9].example.com")) == []
+    assert _problems(_hub(server="!https://prod-*.example.com")) != []
