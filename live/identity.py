@@ -139,7 +139,7 @@ def _clusters(fleet: Fleet, kubeconfig: Kubeconfig, recorded: Identities) -> lis
                     f"fleet:spokes[{index}]",
                     f'"{spoke.name}"',
                     spoke.context,
-                    _way_to(spoke, kubeconfig),
+                    _way_to(fleet, spoke, kubeconfig),
                     spoke.identity,
                     recorded.spokes.get(spoke.name, ""),
                     spoke,
@@ -149,13 +149,16 @@ def _clusters(fleet: Fleet, kubeconfig: Kubeconfig, recorded: Identities) -> lis
     return found
 
 
-def _way_to(spoke: Spoke, kubeconfig: Kubeconfig) -> ClusterAccess | None:
-    """How this machine asks the spoke, be it only for this; None where its context has nobody who could."""
+def _way_to(fleet: Fleet, spoke: Spoke, kubeconfig: Kubeconfig) -> ClusterAccess | None:
+    """How this machine asks the spoke, be it only for this; None where its context has nobody who could.
+
+    Where Pulumi works by it, even nobody may do: a proxy on the way knows who it is.
+    """
     try:
         found = kubeconfig.access(spoke.context) if spoke.context else None
     except KubeconfigError:
         return None
-    return found if found and found.user else None
+    return found if found and (found.user or fleet.works_on(spoke)) else None
 
 
 def _answers(clusters: Iterable[_Cluster]) -> dict[str, _Answer]:

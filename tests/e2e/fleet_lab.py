@@ -57,6 +57,21 @@ class FleetLab:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
 
+    @contextmanager
+    def leading_elsewhere(self, folder: Path, changes: dict[str, str]) -> Iterator[None]:
+        """Inside, these contexts lead to where another does, with its user: `{context: whose}`."""
+        given = self.env["KUBECONFIG"]
+        document = yaml.safe_load(Path(given).read_text())
+        known = {one["name"]: one["context"] for one in document["contexts"]}
+        for one in document["contexts"]:
+            one["context"] = known[changes.get(one["name"], one["name"])]
+        (folder / "kubeconfig").write_text(yaml.safe_dump(document))
+        self.env["KUBECONFIG"] = str(folder / "kubeconfig")
+        try:
+            yield
+        finally:
+            self.env["KUBECONFIG"] = given
+
     def start(self, *, owner: int | None) -> None:
         """`fleet lab up`; from then on every command runs in the lab's environment, and the lab ends with `owner`.
 

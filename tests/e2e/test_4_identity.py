@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
-import yaml
 
 from tests.e2e.conftest import all_fine
 from tests.e2e.fleet_lab import REPO, FleetLab, Result
 
 ONE, OTHER = "prod-us-east-1", "staging"
-
-
-@contextmanager
-def leading_elsewhere(lab: FleetLab, folder: Path, changes: dict[str, str]) -> Iterator[None]:
-    """Inside, these contexts lead to where another does, with its user: `{context: whose}`."""
-    with pytest.MonkeyPatch.context() as patch:
-        document = yaml.safe_load(Path(lab.env["KUBECONFIG"]).read_text())
-        known = {one["name"]: one["context"] for one in document["contexts"]}
-        for one in document["contexts"]:
-            one["context"] = known[changes.get(one["name"], one["name"])]
-        (folder / "kubeconfig").write_text(yaml.safe_dump(document))
-        patch.setitem(lab.env, "KUBECONFIG", str(folder / "kubeconfig"))
-        yield
 
 
 def _refused(lab: FleetLab) -> str:
@@ -45,7 +27,7 @@ def _refused(lab: FleetLab) -> str:
 
 def test_servers_swapped_in_the_kubeconfig(lab: FleetLab, tmp_path: Path) -> None:
     one, other = (_uid(lab, name) for name in (ONE, OTHER))
-    with leading_elsewhere(lab, tmp_path, {ONE: OTHER, OTHER: ONE}):
+    with lab.leading_elsewhere(tmp_path, {ONE: OTHER, OTHER: ONE}):
         said = _refused(lab)
     assert f'"{ONE}" is another cluster than before' in said
     assert f'leads to {other}, which is that of "{OTHER}", and it was {one}' in said
@@ -54,7 +36,7 @@ def test_servers_swapped_in_the_kubeconfig(lab: FleetLab, tmp_path: Path) -> Non
 def test_an_empty_hub_in_the_place_of_the_hub(
     lab: FleetLab, new_cluster: str, tmp_path: Path
 ) -> None:
-    with leading_elsewhere(lab, tmp_path, {"hub": new_cluster}):
+    with lab.leading_elsewhere(tmp_path, {"hub": new_cluster}):
         assert "the hub is another cluster than before" in _refused(lab)
     assert lab.get(new_cluster, "namespace", "argocd") is None, "nothing was made there"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,6 +126,33 @@ def test_refused(split: Split, case: str) -> None:
     assert "unhandled error" not in result.output, "a refusal ends in its own words"
     assert split.lab.state(stack) == before
     assert set(split.lab.applications()) == applications
+
+
+ANOTHER = '"{}" is another cluster than before'
+
+
+@pytest.mark.parametrize("spoke", ["prod-us-west-2", "prod-us-east-1"])
+def test_a_spoke_whose_context_leads_elsewhere(split: Split, tmp_path: Path, spoke: str) -> None:
+    """One that Pulumi makes nothing on, and one in quarantine, which answers."""
+    lab = split.lab
+    before = lab.state("production")
+    secret = lab.get("hub", "secret", "-n", "argocd", f"cluster-{spoke}")
+    there = lab.get(spoke, "namespace", "kube-system")["metadata"]["uid"]
+    assert secret["metadata"]["annotations"]["fleet_identity"] == there
+    with split.edited("production"), lab.leading_elsewhere(tmp_path, {spoke: "dev"}):
+        if spoke == "prod-us-east-1":
+            split.change_spoke(spoke, quarantine="its disks died")
+        refused = lab.up("production", check=False)
+        credential = lab.run(
+            "fleet", "credential", "prod-us-west-2", "--stack", "production", check=False
+        )
+    assert refused.code != 0
+    assert ANOTHER.format(spoke) in refused.output
+    assert "which is that of" not in refused.output, "dev is another stack's"
+    assert lab.state("production") == before
+    if spoke == "prod-us-west-2":
+        assert credential.code == 2
+        assert f'"{spoke}" is the cluster {there}, and its context leads to' in credential.output
 
 
 def test_an_argo_cd_without_the_project_is_not_joined(split: Split) -> None:

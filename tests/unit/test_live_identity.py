@@ -262,9 +262,16 @@ def test_who_has_no_way_there_asks_nobody(world: World) -> None:
     assert world.asked == ["hub"]
     assert known == Identities(HUB, {"far": NEW, "here": HUB})
     assert not warnings
-    world.live["far"] = NEW
+    world.live["far"] = AssertionError("asked")
     world.users["far"] = {}
     assert world.require(fleet, Identities(HUB))[1] == [], "a context without anybody who logs in"
+
+
+def test_a_context_without_anybody_by_which_pulumi_works(world: World) -> None:
+    """Some reach a cluster through a proxy that knows who they are."""
+    world.users["prod-1"] = {}
+    world.live["prod-1"] = NEW
+    assert world.refusal()
 
 
 def test_an_identity_that_is_asked_for_and_not_told(world: World) -> None:
