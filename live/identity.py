@@ -333,6 +333,5 @@ def _filled(fleet: Fleet, recorded: Identities, found: Mapping[str, str]) -> Fle
     for index, spoke in enumerate(fleet.spokes):
         live = found.get(f"fleet:spokes[{index}]") or (hub if spoke.in_cluster else "")
         known = live or recorded.spokes.get(spoke.name) or spoke.identity
-        spokes.append(spoke.model_copy(update={"identity": known or None}))
-    filled = {"hub": fleet.hub.model_copy(update={"identity": hub or None}), "spokes": spokes}
-    return fleet.model_copy(update=filled)
+        spokes.append(spoke.filled({"identity": known or None}))
+    return fleet.filled({"hub": fleet.hub.filled({"identity": hub or None}), "spokes": spokes})

@@ -15,6 +15,7 @@ from stacks.model.auth import VaultAuth
 from stacks.model.errors import Problem
 from stacks.model.fields import server_key
 from stacks.model.fleet import Fleet
+from stacks.model.spoke import Spoke
 
 T = TypeVar("T", bound=Owned)
 
@@ -113,6 +114,14 @@ def _clusters(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
                     and not isinstance(spoke.auth, VaultAuth)
                 ):
                     yield _held(fleet, state, live, f"{where}.auth.kind")
+                if live.name == spoke.name and _another(spoke, live):
+                    yield Problem(
+                        where,
+                        f'"{spoke.name}" is another cluster than the hub knows: context "{spoke.context}" leads to '
+                        f"{spoke.identity}, and its cluster Secret says {live.identity}. Is the kubeconfig mixed up? "
+                        f"Then mend that. Only if the cluster was made anew: write `identity: {spoke.identity}` here, "
+                        "and go on as docs/recover.md has it",
+                    )
                 continue
             if spoke.name == live.name or live.object_name == f"cluster-{spoke.name}":
                 yield Problem(
@@ -135,6 +144,12 @@ def _clusters(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
                     "takes one cluster Secret per server: give it a context or `server:` of its own, or take "
                     f'"{live.name}" out of the hub first',
                 )
+
+
+def _another(spoke: Spoke, live: LiveCluster) -> bool:
+    """Whether the spoke is not the cluster that the hub has by its name: what tells where Pulumi's state was lost."""
+    known = spoke.identity and live.identity and not spoke.identity_is_written
+    return bool(known and spoke.identity != live.identity)
 
 
 def _held(fleet: Fleet, state: HubState, live: LiveCluster, where: str) -> Problem:

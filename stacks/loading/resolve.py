@@ -63,10 +63,7 @@ def resolve(fleet: Fleet, kubeconfig: Kubeconfig) -> tuple[Fleet, list[Problem]]
             filled["issuer"] = spoke.issuer or (server_of(hub) if hub else "")
         if spoke.identity and (said := _unasked(spoke, filled["context"])):
             problems.append(Problem(f"{where}.identity", said))
-        located = spoke.model_copy(update=filled)
-        # What the block itself says stays told from what was found.
-        located.model_fields_set.intersection_update(spoke.model_fields_set)
-        spokes.append(located)
+        spokes.append(spoke.filled(filled))
     resolved = fleet.model_copy(update={"spokes": spokes})
     if hub:
         problems += _too_near(fleet, resolved, server_of(hub))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -40,6 +41,12 @@ class Section(BaseModel):
         hide_input_in_errors=True,
         str_min_length=1,
     )
+
+    def filled(self, found: Mapping[str, Any]) -> Self:
+        """A copy with what was found elsewhere, by field; `model_fields_set` stays what the stack file itself says."""
+        copy = self.model_copy(update=dict(found))
+        copy.model_fields_set.intersection_update(self.model_fields_set)
+        return copy
 
 
 def _dns_label(value: str, longest: int = NAME_LENGTH) -> str:

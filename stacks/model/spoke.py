@@ -160,6 +160,11 @@ class Spoke(Section):
         return "server" in self.model_fields_set
 
     @property
+    def identity_is_written(self) -> bool:
+        """Whether the block itself names the identity; else it is what the cluster said, or the last run recorded."""
+        return "identity" in self.model_fields_set
+
+    @property
     def in_cluster(self) -> bool:
         """Whether this spoke is the hub itself."""
         return isinstance(self.auth, InClusterAuth)

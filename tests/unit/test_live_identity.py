@@ -280,6 +280,17 @@ def test_an_identity_that_is_asked_for_and_not_told(world: World) -> None:
     assert "doesn't say which cluster it is: 401" in said
 
 
+def test_where_the_state_was_lost_the_hub_still_knows() -> None:
+    hub = LiveHub().up(a_fleet(spokes=[a_spoke("prod-1", identity=ONE)]), "production")
+    found = a_fleet(spokes=[a_spoke("prod-1")])
+    found = found.filled({"spokes": [found.spokes[0].filled({"identity": TWO})]})
+    (said,) = ownership_problems(found, "production", read(hub, "argocd"))
+    assert f"leads to {TWO}, and its cluster Secret says {ONE}" in said.message
+    for spoke in (a_spoke("prod-1"), a_spoke("prod-1", identity=TWO)):
+        fleet = a_fleet(spokes=[spoke])
+        assert ownership_problems(fleet, "production", read(hub, "argocd")) == []
+
+
 def test_one_cluster_by_two_names_on_one_hub() -> None:
     theirs = a_fleet(
         environments=["production"],
