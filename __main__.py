@@ -3,7 +3,7 @@
 import pulumi
 
 import components
-from live import existing, identity, manifests, preflight, vault_state
+from live import existing, identity, manifests, preflight, recognition, vault_state
 from stacks.desired.crds import NO_MANIFEST, Manifest
 from stacks.loading.endpoints import endpoints_of
 from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
@@ -27,7 +27,9 @@ try:
     preview = pulumi.runtime.is_dry_run()
     recorded = components.recorded_identities()
     silent = preflight.silent(fleet, endpoints)
-    fleet, warnings = identity.require(fleet, stack, kubeconfig, recorded, silent, preview=preview)
+    fleet, warnings = recognition.require(
+        fleet, stack, kubeconfig, recorded, silent, preview=preview
+    )
     warnings += vault_state.require(fleet, stack, preview=preview)
     both = argocd_manifest, eso_manifest
     problems, noted = existing.ask(fleet, stack, hub_access, endpoints, both, silent)

@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-from live import identity
+from live import identity, recognition
 from live.identity import Identities
 from stacks.loading.kubeconfig import Kubeconfig
 from stacks.model.fleet import Fleet
@@ -96,7 +96,7 @@ def _seconds(spokes: int, plugin: Path, port: int) -> float:
         }
     )
     began = time.perf_counter()
-    found, _ = identity.require(fleet, "dev", kubeconfig, Identities(), (), preview=False)
+    found, _ = recognition.require(fleet, "dev", kubeconfig, Identities(), (), preview=False)
     took = time.perf_counter() - began
     if len(identity.of(found).spokes) != spokes:
         raise RuntimeError("not every cluster was asked")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from live import identity
+from live import identity, recognition
 from live.cluster_api import ClusterAPI, LoggedOut, NotFound, Refused, Unreachable
 from live.hub_state import read
 from live.identity import Identities
@@ -60,7 +60,7 @@ class World:
         kubeconfig = self.kubeconfig()
         resolved, problems = resolve(fleet or a_fleet(), kubeconfig)
         assert not problems
-        known, warnings = identity.require(
+        known, warnings = recognition.require(
             resolved, "production", kubeconfig, recorded, self.silent, preview=preview
         )
         found = identity.of(known)
