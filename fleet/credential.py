@@ -152,7 +152,7 @@ def _renew(wanted: Wanted, kubeconfig: Kubeconfig, vault_token: str, say: Say) -
         said = f'the hub by context "{wanted.fleet.hub.context}": {error}; nothing was changed'
         raise Unreachable(said) from None
     try:
-        identity.check(wanted.spoke, which, on_spoke)
+        identity.check(f'"{wanted.spoke.name}"', which, on_spoke)
         plan = token_request.planned(on_spoke, wanted.fleet, wanted.spoke)
     except Unreachable as error:
         raise Unreachable(

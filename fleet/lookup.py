@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleet.pending import Live, Pending, State, identity, moment
-from live import identity as cluster_identity
 from live.cluster_api import ClusterAPI, NotFound, Unreachable
 from live.field_managers import PULUMI
+from live.identity import check
 from stacks.desired.contract import STACK_LABEL
 
 
@@ -28,8 +28,8 @@ def look_up(
 ) -> dict[str, Live]:
     """What the clusters say of the Kubernetes objects among `pending` that were being created, by URN.
 
-    `cluster` finds the cluster of a provider's name; one that is another than it must be has nothing to say. Objects
-    of an unknown cluster, and Vault's, are left to `pulumi refresh`, which finds out by reading them.
+    `cluster` finds the cluster of a provider's name. Objects of an unknown cluster, and Vault's, are left to
+    `pulumi refresh`, which finds out by reading them. Raises AnotherCluster where one is another than it must be.
     """
     asked = [
         entry
@@ -41,7 +41,7 @@ def look_up(
     clusters = {name: cluster(name) for name in {entry.provider for entry in asked}}
     known = {name: one for name, one in clusters.items() if one}
     with ThreadPoolExecutor(max_workers=16) as pool:
-        trouble = dict(zip(known, pool.map(_stranger, known.values()), strict=True))
+        trouble = dict(zip(known, pool.map(_trouble, known, known.values()), strict=True))
         answers = {
             entry.urn: pool.submit(_ask, known[entry.provider].api, entry)
             for entry in asked
@@ -49,27 +49,20 @@ def look_up(
         }
         found = {urn: answer.result() for urn, answer in answers.items()}
     mute = {
-        entry.urn: Live(None, reason=f"{entry.provider}: {trouble[entry.provider]}")
+        entry.urn: Live(None, reason=trouble[entry.provider])
         for entry in asked
         if trouble.get(entry.provider)
     }
     return {entry.urn: {**found, **mute}[entry.urn] for entry in asked if entry.provider in known}
 
 
-def _stranger(cluster: Cluster) -> str:
-    """Why a cluster can't be asked as the one that it must be; empty where it can."""
-    if not cluster.identity:
-        return ""
+def _trouble(name: str, cluster: Cluster) -> str:
+    """Why the cluster of this name doesn't say which one it is; empty where it does."""
     try:
-        live = cluster_identity.uid(cluster.api)
+        check(f'"{name}"' if name != "hub" else "the hub", cluster.identity, cluster.api)
     except Unreachable as error:
-        return f"{error}; run this again when it answers"
-    if live == cluster.identity:
-        return ""
-    return (
-        f"its context leads to another cluster, {live}, and it was {cluster.identity}; mend the kubeconfig, or, where "
-        "it was made anew, name that one as `identity:` in the stack file"
-    )
+        return f"{name}: {error}; run this again when it answers"
+    return ""
 
 
 def _ask(api: ClusterAPI, pending: Pending) -> Live:

@@ -62,7 +62,7 @@ def recover(
     orphans the objects; so the state is exported, mended, imported again and then refreshed.
 
     Exit codes: 0 recovered, or nothing to do; 1 something could not be asked, ran on, failed, or was declined;
-    2 bad input, or another run of Pulumi is alive.
+    2 bad input, a context that leads to another cluster, or another run of Pulumi is alive.
 
     Examples:
       fleet recover --stack production --dry-run
@@ -86,6 +86,7 @@ def recover(
 
 def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, forget: bool, yes: bool) -> int:
     from fleet.lookup import look_up
+    from live.identity import AnotherCluster
 
     state = pulumi.export()
     locks = pulumi.locks()
@@ -104,7 +105,11 @@ def _recover(pulumi: PulumiStack, out: Console, *, dry_run: bool, forget: bool, 
         _end(out, left, yes=yes)
     began = min((lock.since for lock in locks if lock.since), default=None)
     clusters = _clusters(pulumi.name, state, out) if pending else None
-    found = look_up(pending, clusters or (lambda _: None)) if pending else {}
+    try:
+        found = look_up(pending, clusters or (lambda _: None)) if pending else {}
+    except AnotherCluster as error:
+        # Whatever was asked for: there, nothing of this stack can be told, nor forgotten.
+        fail(f"{error}; the state was not changed")
     steps = plan(state, found, began)
     _show(out, pulumi.stack, steps)
     if dry_run or not (pending or locks):

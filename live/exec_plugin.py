@@ -106,8 +106,10 @@ def _run(plugin: Mapping[str, Any], cluster: Mapping[str, Any] | None) -> Creden
             f"its plugin {command} can't be run: {said}{f'; {hint}' if hint else ''}"
         ) from None
     if done.returncode:
-        word = (done.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
-        said = f": {word[0][:300]}" if word else ""
+        words = (done.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
+        # A terminal takes some for commands.
+        said = "".join(f": {word[:300]}" for word in words)
+        said = "".join(sign for sign in said if sign.isprintable())
         raise PluginError(f"its plugin {command} ended with {done.returncode}{said}")
     return _given(command, version, done.stdout)
 

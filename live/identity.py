@@ -67,8 +67,7 @@ def known(fleet: Fleet, spoke: Spoke, hub: ClusterAPI) -> tuple[str, str]:
     Empty where the hub has none yet. Raises AnotherCluster where the hub isn't the one that the stack file names, and
     Unreachable where it can't be asked.
     """
-    if fleet.hub.identity and (live := uid(hub)) != fleet.hub.identity:
-        raise AnotherCluster(_another("the hub", fleet.hub.identity, live))
+    check("the hub", fleet.hub.identity or "", hub)
     if spoke.identity:
         return spoke.identity, ""
     path = f"/api/v1/namespaces/{fleet.argocd.namespace}/secrets/{cluster_secret.name(spoke)}"
@@ -84,20 +83,16 @@ def known(fleet: Fleet, spoke: Spoke, hub: ClusterAPI) -> tuple[str, str]:
     return str(found.get(IDENTITY_ANNOTATION) or ""), ""
 
 
-def check(spoke: Spoke, wanted: str, there: ClusterAPI) -> None:
-    """Make sure that `there` is the spoke, which is the cluster `wanted`, where that is known.
+def check(name: str, wanted: str, there: ClusterAPI) -> None:
+    """Make sure that `there` is the cluster `wanted`, where that is known; `name` is what the stack file calls it.
 
-    Raises AnotherCluster, and Unreachable where the spoke doesn't answer.
+    Raises AnotherCluster, and Unreachable where it doesn't answer.
     """
     if wanted and (live := uid(there)) != wanted:
-        raise AnotherCluster(_another(f'"{spoke.name}"', wanted, live))
-
-
-def _another(name: str, wanted: str, live: str) -> str:
-    return (
-        f"{name} is the cluster {wanted}, and its context leads to {live}; mend the kubeconfig. Only if the cluster "
-        f"was made anew: write `identity: {live}` into its block"
-    )
+        raise AnotherCluster(
+            f"{name} is the cluster {wanted}, and its context leads to {live}; mend the kubeconfig. Only if the "
+            f"cluster was made anew: write `identity: {live}` into its block"
+        )
 
 
 def of(fleet: Fleet) -> Identities:

@@ -195,7 +195,7 @@ def without_secrets(address: str) -> str:
     rest = re.sub(r"^.*@", "…@", rest, flags=re.DOTALL)
     rest = re.sub(r"[?#].*", "…", rest, flags=re.DOTALL)
     # Nor a port that is none: it may be a password that is followed by nothing.
-    rest = re.sub(r"^([^/:]*|\[[^]]*\]):(?![0-9]{0,5}(/|$))[^/]*", r"\1:…", rest)
+    rest = re.sub(r"^(\[[^]]*\]|[^/:\[]*):(?![0-9]{0,5}(/|…|$))[^/]*", r"\1:…", rest)
     return f"{scheme}{found}{rest}"
 
 

@@ -10,6 +10,7 @@ import pytest
 from fleet.lookup import Cluster, as_applied, look_up, pulumi_manager
 from fleet.pending import Live, Pending
 from live.cluster_api import ClusterAPI, NotFound, Unreachable
+from live.identity import AnotherCluster
 
 
 class FakeCluster(ClusterAPI):
@@ -129,9 +130,8 @@ def test_another_cluster_in_its_place_has_nothing_to_say(there: bool) -> None:
         **({PATH: managed("pulumi-kubernetes-1a")} if there else {}),
     }
     cluster = FakeCluster(answers)
-    found = look_up([deployment()], {"one": Cluster(cluster, "prod")}.get)["urn"]
-    assert found.exists is None
-    assert "one: its context leads to another cluster, staging, and it was prod" in found.reason
+    with pytest.raises(AnotherCluster, match='"one" is the cluster prod, and its context leads to'):
+        look_up([deployment()], {"one": Cluster(cluster, "prod")}.get)
     found = look_up([deployment()], {"one": Cluster(cluster, "staging")}.get)["urn"]
     assert found.exists is there
 

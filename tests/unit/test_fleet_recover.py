@@ -407,12 +407,13 @@ def test_swapped_clusters_change_nothing(
         return {"metadata": {"uid": "of-staging"}}
 
     monkeypatch.setattr(ClusterAPI, "json", another)
-    code, output = run("--yes")
-    assert code == 1
-    said = f"leads to another cluster, of-staging, and it was of-{cluster}"
-    assert said in " ".join(output.split())
-    assert "the state was not changed" in output
-    assert (project / "state.json").read_text() == before
+    for forget in ((), ("--forget-unasked",)):
+        code, output = run("--yes", *forget)
+        assert code == 2
+        name = "the hub" if cluster == "hub" else f'"{cluster}"'
+        assert f"{name} is the cluster of-{cluster}, and its context leads to of-staging" in output
+        assert "the state was not changed" in output
+        assert (project / "state.json").read_text() == before
 
 
 @pytest.mark.parametrize("good", [True, False])

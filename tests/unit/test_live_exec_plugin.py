@@ -177,8 +177,11 @@ def test_one_that_can_not_be_run(tmp_path: Path, change: dict[str, Any], said: s
 
 
 def test_its_own_last_word(tmp_path: Path) -> None:
-    given = plugin(tmp_path, "echo first >&2; echo 'The SSO session has expired' >&2; exit 255")
-    assert refused(given).endswith("login ended with 255: The SSO session has expired")
+    said = r"printf 'first\n\033[31mThe SSO session has expired\033[0m\n' >&2; exit 255"
+    assert refused(plugin(tmp_path, said)).endswith(
+        "login ended with 255: [31mThe SSO session has expired[0m"
+    )
+    assert refused(plugin(tmp_path, "exit 3")).endswith("login ended with 3")
 
 
 def a_kubeconfig(user: dict[str, Any]) -> Kubeconfig:

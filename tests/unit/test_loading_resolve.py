@@ -8,6 +8,7 @@ import pytest
 
 from stacks.loading.kubeconfig import Kubeconfig
 from stacks.loading.resolve import resolve
+from stacks.model.fields import without_secrets
 from tests.unit.live_hub import a_fleet, a_spoke
 
 HUB, ONE = "https://hub.example.com", "https://one.example.com"
@@ -54,3 +55,18 @@ def test_an_identity_that_nobody_can_ask_for() -> None:
     one, other = [f"{problem.path}: {problem.message}" for problem in problems]
     assert one.startswith("fleet:spokes[0].identity: nobody here can ask for it")
     assert other.startswith("fleet:spokes[1].identity: is the hub's")
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://[::1]:6443/x", "https://[::1]:6443/x"),
+        ("https://host:6443", "https://host:6443"),
+        ("host:6443?token=hunter2", "host:6443…"),
+        ("https://root:hunter2", "https://root:…"),
+        ("https://root:hun/ter2@host/x", "https://…@host/x"),
+        ("https://root:hun@ter2@host/x#y", "https://…@host/x…"),
+    ],
+)
+def test_what_is_shown_of_an_address(address: str, shown: str) -> None:
+    assert without_secrets(address) == shown
