@@ -27,12 +27,12 @@ try:
     preview = pulumi.runtime.is_dry_run()
     recorded = components.recorded_identities()
     silent = preflight.silent(fleet, endpoints)
-    fleet, warnings = recognition.require(
-        fleet, stack, kubeconfig, recorded, silent, preview=preview
-    )
+    known = recognition.require(fleet, stack, kubeconfig, recorded, silent, preview=preview)
+    fleet, warnings = known.fleet, [*known.warnings]
+    mute = {*silent, *known.unknown}
     warnings += vault_state.require(fleet, stack, preview=preview)
     both = argocd_manifest, eso_manifest
-    problems, noted = existing.ask(fleet, stack, hub_access, endpoints, both, silent)
+    problems, noted = existing.ask(fleet, stack, hub_access, endpoints, both, mute)
     warnings += noted
     warnings += preflight.require_hub(fleet, stack, kubeconfig, preview=preview, found=problems)
 except (StackError, KubeconfigError, ManifestError) as error:
@@ -65,7 +65,7 @@ components.onboard_spokes(
         stack=stack,
         hub=hub,
         endpoints=endpoints,
-        silent=silent,
+        silent=mute,
         manifest=eso_manifest,
     )
 )

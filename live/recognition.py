@@ -37,6 +37,18 @@ class _Cluster:
     worked_on: bool = True
 
 
+@dataclass(frozen=True)
+class Recognised:
+    """The fleet with each cluster's identity filled in, and warnings.
+
+    `unknown` is the spokes that answer without saying who they are: in a preview only, as an `up` stops there.
+    """
+
+    fleet: Fleet
+    warnings: list[str]
+    unknown: frozenset[str]
+
+
 _Answer = str | Unreachable
 """What a cluster says when it is asked: its identity, or why it says none."""
 
@@ -49,8 +61,8 @@ def require(
     silent: Collection[str],
     *,
     preview: bool,
-) -> tuple[Fleet, list[str]]:
-    """`fleet` with each cluster's identity filled in, and warnings.
+) -> Recognised:
+    """Make sure that each cluster is the one that it should be, as far as it can be asked.
 
     Asked is every cluster that has a context, whoever works on it; not the spokes among the `silent`, which keep what
     was recorded. Raises StackError, naming the stack file of `stack`, where a cluster is another than the one that was
@@ -72,7 +84,12 @@ def require(
         raise StackError(source, with_lines([*problems, *unsaid], stack_file(stack)))
     warnings = [f"{one.path}: {one.message}" for one in unsaid]
     warnings += [*_by_server_alone(unasked, answers), *_let_in(clusters, found)]
-    return _filled(fleet, recorded, found), warnings
+    unknown = {one.path for one in unsaid}
+    return Recognised(
+        _filled(fleet, recorded, found),
+        warnings,
+        frozenset(one.spoke.name for one in unasked if one.spoke and one.where in unknown),
+    )
 
 
 def _clusters(fleet: Fleet, kubeconfig: Kubeconfig, recorded: Identities) -> list[_Cluster]:

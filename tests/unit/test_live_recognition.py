@@ -33,6 +33,7 @@ class World:
         self.servers: dict[str, str] = {}
         self.asked: list[str] = []
         self.silent: set[str] = set()
+        self.unknown: set[str] = set()
         monkeypatch.setattr(ClusterAPI, "json", lambda api, path: self._json(api._context, path))
 
     def _json(self, context: str, path: str) -> Any:
@@ -60,11 +61,12 @@ class World:
         kubeconfig = self.kubeconfig()
         resolved, problems = resolve(fleet or a_fleet(), kubeconfig)
         assert not problems
-        known, warnings = recognition.require(
+        known = recognition.require(
             resolved, "production", kubeconfig, recorded, self.silent, preview=preview
         )
-        found = identity.of(known)
-        return Identities(found.hub, found.spokes), warnings
+        self.unknown = set(known.unknown)
+        found = identity.of(known.fleet)
+        return Identities(found.hub, found.spokes), known.warnings
 
     def refusal(self, fleet: Fleet | None = None, **how: Any) -> list[str]:
         with pytest.raises(StackError) as caught:
@@ -181,6 +183,7 @@ def test_whoever_answers_must_say_who_it_is(
     known, warnings = world.require(preview=True)
     assert known == RECORDED
     assert warnings == [said]
+    assert world.unknown == {cluster} - {"hub"}, "a preview takes it for silent, and goes on"
 
 
 def test_a_spoke_that_pulumi_makes_nothing_on_is_asked_as_well(world: World) -> None:
