@@ -11,6 +11,7 @@ import typer
 from fleet import __version__
 from fleet.credential import credential
 from fleet.lab import lab_app
+from fleet.lint import lint
 from fleet.options import (
     JsonOption,
     PlainHelp,
@@ -29,8 +30,9 @@ from stacks.model.fleet import Fleet
 
 app = typer.Typer(
     name="fleet",
-    help="Watch over a hub-and-spoke GitOps fleet: check its stack files, see whether Argo CD has taken over, "
-    "renew credentials, recover after a killed `pulumi up`, and run a whole fleet on this machine (the lab).",
+    help="Watch over a hub-and-spoke GitOps fleet: check its stack files and its gitops-config repo, see whether "
+    "Argo CD has taken over, renew credentials, recover after a killed `pulumi up`, and run a whole fleet on this "
+    "machine (the lab).",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -39,6 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(lab_app, name="lab")
 app.command("credential", cls=PlainHelp)(credential)
+app.command("lint", cls=PlainHelp)(lint)
 app.command(
     "recover", cls=PlainHelp, short_help="Mend the state, and end plugins, after a killed run."
 )(recover)

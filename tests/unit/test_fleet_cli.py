@@ -25,6 +25,7 @@ COMMANDS = [
     ["check"],
     ["credential"],
     ["recover"],
+    ["lint"],
     *(
         ["lab", name]
         for name in (

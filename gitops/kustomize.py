@@ -1,0 +1,323 @@
+"""What Kustomize makes of the repo's directories: the real program, many directories a run, or a cache.
+
+A run of it costs a tenth of a second, most of it before it reads a file. So overlays of one environment are built
+together, each object marked with the directory that it is of. Where they meet, or one is broken, each is built alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gitops.tree import KUSTOMIZATIONS, Tree
+from stacks.loading.document import DocumentError, read
+from stacks.loading.yaml_speed import LOADER
+
+SECONDS = 120
+TOGETHER = 20
+"""Directories in one run."""
+_FORMAT = "1"
+_ORIGIN = "config.kubernetes.io/origin"
+_MARK = "fleet-lint/directory"
+
+
+class KustomizeError(Exception):
+    """There is no program to build with; the message says what to install."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """An object as Argo CD would apply it, and the file in the repo that it comes from, if known."""
+
+    object: Mapping[str, Any]
+    file: str
+
+    @property
+    def kind(self) -> str:
+        """Its kind."""
+        return str(self.object.get("kind") or "")
+
+    @property
+    def group(self) -> str:
+        """Its API group; "" is the core group."""
+        group, slash, _ = str(self.object.get("apiVersion") or "").partition("/")
+        return group if slash else ""
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Its metadata."""
+        found = self.object.get("metadata")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.metadata.get("name") or "")
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a directory makes, or why it makes nothing. `key` changes with whatever it is made of."""
+
+    objects: tuple[Rendered, ...] = ()
+    error: str = ""
+    key: str = ""
+
+
+class Kustomize:
+    """The program, for one repo; what was built before is under `cache`, where that is given."""
+
+    def __init__(self, tree: Tree, cache: Path | None = None) -> None:
+        self._tree = tree
+        self._cache = cache
+        program = shutil.which("kustomize")
+        if not program:
+            raise KustomizeError(
+                "there is no kustomize on PATH; install it, as Argo CD has it in its image"
+            )
+        self._program = program
+        said = self._run(["version"]).stdout.strip()
+        self._version = said
+        self._texts: dict[Path, tuple[str, tuple[Path, ...]]] = {}
+
+    def build(self, directories: Iterable[str]) -> dict[str, Built]:
+        """What each of these directories of the repo makes."""
+        wanted = list(dict.fromkeys(directories))
+        keys = {one: self._key(one) for one in wanted}
+        found = {one: built for one in wanted if (built := self._cached(keys[one]))}
+        missing = [one for one in wanted if one not in found]
+        plain = [one for one in missing if not _kustomization(self._tree.root / one)]
+        for one in plain:
+            found[one] = self._plain(one)
+        batches = list(_batches([one for one in missing if one not in found]))
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            for batch in pool.map(self._together, batches):
+                found |= batch
+        for one in missing:
+            found[one] = Built(found[one].objects, found[one].error, keys[one])
+            self._keep(found[one])
+        return {one: found[one] for one in wanted}
+
+    def _together(self, directories: Sequence[str]) -> dict[str, Built]:
+        if len(directories) > 1:
+            try:
+                return self._batch(directories)
+            except _Failed:
+                # Two of them make one object, or one is broken: whose fault it is, each says alone.
+                pass
+        return {one: self._alone(one) for one in directories}
+
+    def _alone(self, directory: str) -> Built:
+        try:
+            return self._batch([directory])[directory]
+        except _Failed as error:
+            return Built(error=str(error))
+
+    def _batch(self, directories: Sequence[str]) -> dict[str, Built]:
+        with tempfile.TemporaryDirectory(prefix="fleet-lint-") as temporary:
+            work = Path(temporary).resolve()
+            for index, one in enumerate(directories):
+                (work / str(index)).mkdir()
+                way = os.path.relpath(self._tree.root / one, work / str(index))
+                _write(work / str(index), {"resources": [way], "transformers": [_mark(one)]})
+            parts = [str(index) for index in range(len(directories))]
+            _write(work, {"buildMetadata": ["originAnnotations"], "resources": parts})
+            done = self._run(["build", str(work)])
+            if done.returncode:
+                raise _Failed(self._said(done.stderr, work, directories))
+            found: dict[str, list[Rendered]] = {one: [] for one in directories}
+            for one in yaml.load_all(done.stdout, Loader=LOADER):
+                if isinstance(one, dict):
+                    directory, rendered = self._unmarked(one, work)
+                    found[directory].append(rendered)
+        return {one: Built(tuple(objects)) for one, objects in found.items()}
+
+    def _unmarked(self, one: dict[str, Any], work: Path) -> tuple[str, Rendered]:
+        annotations = one["metadata"]["annotations"]
+        directory = str(annotations.pop(_MARK))
+        origin = read(annotations.pop(_ORIGIN, "") or "{}")
+        if not annotations:
+            del one["metadata"]["annotations"]
+        file = ""
+        if (path := origin.get("path") or origin.get("configuredIn")) and not origin.get("repo"):
+            place = Path(os.path.normpath(work / path))
+            if place.is_relative_to(self._tree.root):
+                file = place.relative_to(self._tree.root).as_posix()
+        return directory, Rendered(one, file)
+
+    def _plain(self, directory: str) -> Built:
+        """A directory without a kustomization: Argo CD applies its manifests as they are, those of no deeper one."""
+        folder = self._tree.root / directory
+        if (folder / "Chart.yaml").exists():
+            return Built()  # Helm's; which values it gets is Argo CD's matter.
+        found = []
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.suffix not in (".yaml", ".yml", ".json") or not path.is_file():
+                continue
+            if not path.resolve().is_relative_to(self._tree.root):
+                return Built(error=f"{path.name} is a link that leads out of the repo")
+            try:
+                documents = list(yaml.load_all(path.read_text(), Loader=LOADER))
+            except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+                said = getattr(error, "problem", None) or "it can't be read"
+                return Built(error=f"{path.name} is no YAML: {said}")
+            file = path.relative_to(self._tree.root).as_posix()
+            found += [Rendered(one, file) for one in documents if isinstance(one, dict)]
+        return Built(tuple(found))
+
+    def _said(self, text: str, work: Path, directories: Sequence[str]) -> str:
+        """The program's own words, with paths as the repo has them."""
+        said = " ".join(text.split()).removeprefix("Error: ")
+        marker = f"accumulating resources from '{os.path.relpath(self._tree.root / directories[0], work / '0')}': "
+        said = said.rpartition(marker)[2] or said
+        return said.replace(f"{self._tree.root}/", "").replace(str(work), "")[:600]
+
+    def _run(self, words: list[str]) -> subprocess.CompletedProcess[str]:
+        try:
+            return subprocess.run(
+                [self._program, *words],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            said = f"Error: kustomize gave no answer within {SECONDS} s; does a resource come from a URL?"
+            return subprocess.CompletedProcess(words, 1, "", said)
+
+    def _key(self, directory: str) -> str:
+        """A digest of all files that a directory is made of: its own, and what its files name, and so on."""
+        seen: set[Path] = set()
+        left = [self._tree.root / directory]
+        whole = hashlib.sha256(f"{_FORMAT} {self._version} {directory}\n".encode())
+        files = []
+        while left:
+            one = left.pop()
+            if one in seen:
+                continue
+            seen.add(one)
+            if one.is_dir():
+                left += one.iterdir() if one == self._tree.root / directory else _first_files(one)
+            elif one.is_file():
+                digest, named = self._read(one)
+                files.append(f"{one.relative_to(self._tree.root)} {digest}\n")
+                left += named
+        for line in sorted(files):
+            whole.update(line.encode())
+        return whole.hexdigest()
+
+    def _read(self, path: Path) -> tuple[str, tuple[Path, ...]]:
+        """A file's digest, and, of a kustomization, what it names that is in the repo."""
+        if path not in self._texts:
+            content = path.read_bytes()
+            named: tuple[Path, ...] = ()
+            if path.name in KUSTOMIZATIONS:
+                named = tuple(self._named(path.parent, content))
+            self._texts[path] = hashlib.sha256(content).hexdigest(), named
+        return self._texts[path]
+
+    def _named(self, folder: Path, content: bytes) -> Iterator[Path]:
+        try:
+            document = read(content.decode(), kubernetes=True)
+        except (DocumentError, ValueError):
+            return
+        for text in _texts(document):
+            for part in {text, text.rpartition("=")[2]}:
+                try:
+                    place = Path(os.path.normpath(folder / part))
+                    if place != folder and place.is_relative_to(self._tree.root) and place.exists():
+                        yield place
+                except (OSError, ValueError):
+                    continue
+
+    def _cached(self, key: str) -> Built | None:
+        if not self._cache:
+            return None
+        try:
+            found = json.loads((self._cache / key[:2] / f"{key}.json").read_text())
+            objects = tuple(Rendered(one, file) for one, file in found["objects"])
+            return Built(objects, found["error"], key)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _keep(self, built: Built) -> None:
+        if not self._cache:
+            return
+        folder = self._cache / built.key[:2]
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        content = {
+            "objects": [(one.object, one.file) for one in built.objects],
+            "error": built.error,
+        }
+        try:
+            text = json.dumps(content)
+        except (TypeError, ValueError):
+            return  # A date, say, which JSON doesn't know.
+        # Whole or not at all: two may lint at once.
+        with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
+            file.write(text)
+        Path(file.name).replace(folder / f"{built.key}.json")
+
+
+class _Failed(Exception):
+    """Kustomize's refusal."""
+
+
+def _write(folder: Path, kustomization: Mapping[str, Any]) -> None:
+    (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
+
+
+def _mark(directory: str) -> str:
+    return json.dumps(
+        {
+            "apiVersion": "builtin",
+            "kind": "AnnotationsTransformer",
+            "metadata": {"name": "fleet-lint"},
+            "annotations": {_MARK: directory},
+            "fieldSpecs": [{"path": "metadata/annotations", "create": True}],
+        }
+    )
+
+
+def _kustomization(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in KUSTOMIZATIONS)
+
+
+def _first_files(folder: Path) -> Iterable[Path]:
+    """Of a directory that a kustomization names: its kustomization, which names the rest."""
+    own = [folder / name for name in KUSTOMIZATIONS if (folder / name).is_file()]
+    return own or folder.iterdir()
+
+
+def _batches(directories: Sequence[str]) -> Iterator[list[str]]:
+    """Directories that hardly meet: the overlays of one environment, a cluster's alone."""
+    by_environment: dict[str, list[str]] = {}
+    for one in directories:
+        parts = one.split("/")
+        together = parts[-1] if parts[0] == "apps" and len(parts) == 4 else one
+        by_environment.setdefault(together, []).append(one)
+    for several in by_environment.values():
+        for start in range(0, len(several), TOGETHER):
+            yield several[start : start + TOGETHER]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, str) and "\n" not in value and len(value) < 500:
+        yield value

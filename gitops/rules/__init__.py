@@ -1,0 +1,1 @@
+"""The rules of `fleet lint`, by what they look at."""
