@@ -64,7 +64,7 @@ class Kinds:
     @classmethod
     def of(cls, objects: Iterable[Mapping[str, Any]]) -> Kinds:
         """Those of Kubernetes, and of the CRDs among `objects`."""
-        return cls(tuple(one for one in objects if one.get("kind") == CRD))
+        return cls(tuple(one for one in objects if one.get("kind") == CRD and _is_whole(one)))
 
     def is_cluster_wide(self, one: Rendered) -> bool | None:
         """Whether an object is in no namespace; None where its kind isn't known."""
@@ -128,7 +128,10 @@ class Kinds:
             for served in crd["spec"].get("versions") or ():
                 if f"{one.group}/{served.get('name')}" == version:
                     schema = (served.get("schema") or {}).get("openAPIV3Schema")
-                    return jsonschema_rs.validator_for(_of_crd(schema or {}, top=True))
+                    try:
+                        return jsonschema_rs.validator_for(_of_crd(schema or {}, top=True))
+                    except (ValueError, TypeError, RecursionError):
+                        return None  # What is wrong with the CRD, its own schema tells.
             return None
         if not self._is_kubernetes(one):
             return None
@@ -162,6 +165,22 @@ class _Schemas:
 
 
 _SCHEMAS = _Schemas()
+
+
+def _is_whole(crd: Mapping[str, Any]) -> bool:
+    """Whether a CRD has what is read of it."""
+    spec = crd.get("spec")
+    if not isinstance(spec, dict):
+        return False
+    names, versions = spec.get("names"), spec.get("versions")
+    return (
+        isinstance(names, dict)
+        and isinstance(names.get("plural"), str)
+        and isinstance(versions, list)
+        and all(
+            isinstance(one, dict) and isinstance(one.get("schema"), dict | None) for one in versions
+        )
+    )
 
 
 def _of_crd(schema: Any, *, top: bool = False) -> Any:

@@ -6,6 +6,7 @@ together, each object marked with the directory that it is of. Where they meet, 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ from stacks.loading.yaml_speed import LOADER
 SECONDS = 120
 TOGETHER = 20
 """Directories in one run."""
+MOST_VALUES = 1_000_000
+"""Values that a document may have: the largest CRDs have some ten thousand."""
 _FORMAT = "1"
 _ORIGIN = "config.kubernetes.io/origin"
 _MARK = "fleet-lint/directory"
@@ -137,10 +141,9 @@ class Kustomize:
             if done.returncode:
                 raise _Failed(self._said(done.stderr, work, directories))
             found: dict[str, list[Rendered]] = {one: [] for one in directories}
-            for one in yaml.load_all(done.stdout, Loader=LOADER):
-                if isinstance(one, dict):
-                    directory, rendered = self._unmarked(one, work)
-                    found[directory].append(rendered)
+            for document in yaml.load_all(done.stdout, Loader=LOADER):
+                directory, rendered = self._unmarked(as_json(document), work)
+                found[directory].append(rendered)
         return {one: Built(tuple(objects)) for one, objects in found.items()}
 
     def _unmarked(self, one: dict[str, Any], work: Path) -> tuple[str, Rendered]:
@@ -169,7 +172,8 @@ class Kustomize:
                 return Built(error=f"{path.name} is a link that leads out of the repo")
             try:
                 documents = list(yaml.load_all(path.read_text(), Loader=LOADER))
-            except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+                documents = [as_json(one) for one in documents]
+            except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:
                 said = getattr(error, "problem", None) or "it can't be read"
                 return Built(error=f"{path.name} is no YAML: {said}")
             file = path.relative_to(self._tree.root).as_posix()
@@ -260,18 +264,47 @@ class Kustomize:
             "objects": [(one.object, one.file) for one in built.objects],
             "error": built.error,
         }
-        try:
-            text = json.dumps(content)
-        except (TypeError, ValueError):
-            return  # A date, say, which JSON doesn't know.
         # Whole or not at all: two may lint at once.
         with tempfile.NamedTemporaryFile("w", dir=folder, delete=False) as file:
-            file.write(text)
+            json.dump(content, file)
         Path(file.name).replace(folder / f"{built.key}.json")
 
 
 class _Failed(Exception):
     """Kustomize's refusal."""
+
+
+def as_json(value: Any) -> Any:
+    """What a YAML document is to Kubernetes, which reads it by way of JSON: keys are texts, and so are dates.
+
+    Raises ValueError where it is too large: a few aliases may stand for billions of values.
+    """
+    return _as_json(value, [MOST_VALUES])
+
+
+def _as_json(value: Any, left: list[int]) -> Any:
+    left[0] -= 1
+    if left[0] < 0:
+        raise ValueError("too large")
+    match value:
+        case dict():
+            return {_text(key): _as_json(item, left) for key, item in value.items()}
+        case list() | tuple() | set():
+            return [_as_json(item, left) for item in value]
+        case None | bool() | int() | float() | str():
+            return value
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case bytes():
+            return base64.b64encode(value).decode()
+        case date():
+            return value.isoformat()
+    return str(value)
 
 
 def _write(folder: Path, kustomization: Mapping[str, Any]) -> None:

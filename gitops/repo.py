@@ -90,32 +90,22 @@ def namespace_of(one: Rendered, application: Application) -> str:
 
 def _begins(path: Path, wanted: Rendered) -> int:
     try:
-        text = path.read_text()
-        for node in yaml.compose_all(text, Loader=LOADER):
-            if node is None:
-                continue
-            document = {
-                key.value: value
-                for key, value in getattr(node, "value", ())
-                if hasattr(key, "value")
-            }
-            kind, metadata = document.get("kind"), document.get("metadata")
-            name = next(
-                (
-                    value.value
-                    for key, value in getattr(metadata, "value", ())
-                    if key.value == "name"
-                ),
-                "",
-            )
-            # Kustomize may have put something before or behind the name.
-            if (
-                kind is not None
-                and kind.value == wanted.kind
-                and str(name)
-                and str(name) in wanted.name
-            ):
-                return int(node.start_mark.line) + 1
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError):
+        nodes = list(yaml.compose_all(path.read_text(), Loader=LOADER))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return 0
+    for node in nodes:
+        if isinstance(node, yaml.MappingNode):
+            name = _text(_value(_value(node, "metadata"), "name"))
+            # Kustomize may have put something before or behind the name.
+            if _text(_value(node, "kind")) == wanted.kind and name and name in wanted.name:
+                return int(node.start_mark.line) + 1
     return 0
+
+
+def _value(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    return next((value for name, value in pairs if _text(name) == key), None)
+
+
+def _text(node: yaml.Node | None) -> str:
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else ""

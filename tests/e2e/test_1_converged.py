@@ -76,3 +76,8 @@ def test_the_cluster_secrets_are_the_contract(lab: FleetLab) -> None:
         assert metadata["labels"]["environment"] == environment
         # CVE-2023-40029: client-side apply would have put the token here.
         assert "kubectl.kubernetes.io/last-applied-configuration" not in metadata["annotations"]
+
+
+def test_the_gitops_config_repo_has_nothing_wrong_with_it(lab: FleetLab) -> None:
+    told = lab.run("fleet", "lint", str(lab.home / "gitops-config"), "--stack", "lab")
+    assert told.output.splitlines()[-1].endswith(": ok, 2 warnings"), "clusters of the other stacks"

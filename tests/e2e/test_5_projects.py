@@ -91,6 +91,7 @@ def _from_git(lab: FleetLab) -> bool:
 
 
 def test_a_commit_reaches_no_system_namespace(lab: FleetLab, commit: None) -> None:
+    _linted(lab)
     before = {f"{spoke}-{what}" for spoke in SPOKES for what in ("platform", "auth-service")}
     for spoke in PRODUCTION:
         said = _tried(lab, f"{spoke}-{ROGUE}")
@@ -131,6 +132,26 @@ def test_a_commit_reaches_no_system_namespace(lab: FleetLab, commit: None) -> No
     finally:
         lab.kubectl("hub", "-n", "argocd", "delete", "application", apart)
         lab.kubectl(PRODUCTION[0], "delete", "namespace", APART)
+
+
+def _linted(lab: FleetLab) -> None:
+    """What Argo CD will say, `fleet lint` says of the same commit."""
+    told = lab.run("fleet", "lint", str(lab.home / "gitops-config"), "--stack", "lab", check=False)
+    assert told.code == 1
+    place = f"apps/{ROGUE}/overlays/production/objects.yaml"
+    for said in (
+        'AppProject "services" lets in no ClusterRoleBinding',
+        *(
+            f'AppProject "services" keeps the namespace "{one}" shut'
+            for one in ("kube-system", "external-secrets", "platform")
+        ),
+        'AppProject "services" lets in no Namespace',
+    ):
+        (line,) = [one for one in told.output.splitlines() if said in one]
+        assert line.startswith(f"{place}:")
+        assert "(on prod-us-east-1, prod-eu-west-1)" in line
+    left_out = [one for one in told.output.splitlines() if "is left out by its name" in one]
+    assert [one.split(":")[0] for one in left_out] == [f"apps/{name}" for name in sorted(TAKEN)]
 
 
 def _tried(lab: FleetLab, application: str) -> str:

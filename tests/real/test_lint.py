@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import Result
+from hypothesis import HealthCheck, given, settings
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -34,6 +35,7 @@ from tests.real.gitops_repo import (
     production,
 )
 from tests.unit.live_hub import a_fleet, a_spoke
+from tests.unit.mutation import documents
 
 WEB = "apps/web/overlays/production"
 BASE = "apps/web/base"
@@ -551,8 +553,44 @@ def test_a_kustomization_that_is_none(repo: Repo, text: str) -> None:
         {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "x"}, "spec": {
             "secretStoreRef": 5, "data": [5, {"remoteRef": 5}], "dataFrom": [{"extract": None}]}},
         {"apiVersion": "x", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"when": "2024-01-01"}},
+        {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "x"}},
+        {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "x"},
+         "spec": {"group": "apps", "names": {"kind": "Deployment", "plural": "d"}, "versions": [
+             {"name": "v1", "schema": {"openAPIV3Schema": {"type": "nonsense", "properties": 5}}}]}},
     ],
 )  # fmt: skip
 def test_odd_objects_end_in_findings(repo: Repo, one: dict[str, Any]) -> None:
     repo.write(f"{BASE}/deployment.yaml", one)
+    repo.lint()
+
+
+def test_a_document_that_stands_for_billions(repo: Repo) -> None:
+    (repo.folder / WEB / "kustomization.yaml").unlink()
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    (repo.folder / WEB / "bomb.yaml").write_text("\n".join(lines))
+    (said,) = repo.said()
+    assert said == f"{WEB}: build: bomb.yaml is no YAML: it can't be read"
+
+
+MANIFESTS = [
+    yaml.safe_dump(one)
+    for one in (deployment(), external_secret(), STORE_CRD, {"apiVersion": "v1", "kind": "Secret", "data": {"a": "b"}})
+]  # fmt: skip
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+    derandomize=True,
+)
+@given(content=documents(MANIFESTS))
+def test_whatever_a_manifest_holds(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    repo = a_repo(tmp_path_factory.mktemp("fuzz") / "repo")
+    (repo.folder / WEB / "kustomization.yaml").unlink()
+    (repo.folder / WEB / "all.yaml").write_bytes(content)
     repo.lint()
