@@ -51,6 +51,8 @@ _CLUSTER_WIDE = {
         "VolumeAttributesClass",
     },
 }
+_VERSION = re.compile(r"([a-z0-9][a-z0-9.-]{0,252}/)?v[a-z0-9]{1,30}")
+_KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,62}")
 _PLURALS = {"Endpoints": "endpoints"}
 
 
@@ -87,9 +89,8 @@ class Kinds:
 
     def problems(self, one: Rendered) -> Iterator[str]:
         """What is wrong with an object by the schema of its kind, a line each; nothing where no schema is known."""
-        version = str(one.object.get("apiVersion") or "")
-        if not version or not one.kind:
-            yield "is no object of Kubernetes: it has no apiVersion or no kind"
+        if not _is_named(one):
+            yield "is no object of Kubernetes: it lacks an apiVersion or a kind, or has one that is none"
             return
         validator = self._known(one)
         for error in validator.iter_errors(dict(one.object)) if validator else ():
@@ -102,7 +103,9 @@ class Kinds:
         return self._known(one) is not None
 
     def _known(self, one: Rendered) -> Any:
-        version = str(one.object.get("apiVersion") or "")
+        if not _is_named(one):
+            return None
+        version = str(one.object["apiVersion"])
         key = (version, one.kind)
         if key not in self._validators:
             self._validators[key] = self._validator(one, version)
@@ -165,6 +168,14 @@ class _Schemas:
 
 
 _SCHEMAS = _Schemas()
+
+
+def _is_named(one: Rendered) -> bool:
+    """Whether an object has an apiVersion and a kind; they become the name of a file, too."""
+    version = one.object.get("apiVersion")
+    return bool(
+        isinstance(version, str) and _VERSION.fullmatch(version) and _KIND.fullmatch(one.kind)
+    )
 
 
 def _is_whole(crd: Mapping[str, Any]) -> bool:

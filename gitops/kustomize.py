@@ -1,8 +1,4 @@
-"""What Kustomize makes of the repo's directories: the real program, many directories a run, or a cache.
-
-A run of it costs a tenth of a second, most of it before it reads a file. So overlays of one environment are built
-together, each object marked with the directory that it is of. Where they meet, or one is broken, each is built alone.
-"""
+"""What Kustomize makes of the repo's directories: the real program's answer, or its last one where nothing changed."""
 
 from __future__ import annotations
 
@@ -10,10 +6,11 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -27,13 +24,22 @@ from stacks.loading.document import DocumentError, read
 from stacks.loading.yaml_speed import LOADER
 
 SECONDS = 120
-TOGETHER = 20
-"""Directories in one run."""
 MOST_VALUES = 1_000_000
 """Values that a document may have: the largest CRDs have some ten thousand."""
 _FORMAT = "1"
+# How Kustomize wraps what is wrong, directory by directory, and tries each resource as a file and as a directory.
+_WRAPPED = (
+    (re.compile(r"^.*recursed accumulation of path '([^']*)': "), r"in \1: "),
+    (
+        re.compile(
+            r"accumulating resources: accumulation err='accumulating resources from '([^']*)': (.*?)': must .*"
+        ),
+        r'resource "\1": \2',
+    ),
+    (re.compile(r"evalsymlink failure on '[^']*' : lstat (\S+): "), r"\1: "),
+    (re.compile(r"^.*couldn't make target for path '([^']*)': "), r"in \1: "),
+)
 _ORIGIN = "config.kubernetes.io/origin"
-_MARK = "fleet-lint/directory"
 
 
 class KustomizeError(Exception):
@@ -104,51 +110,29 @@ class Kustomize:
         plain = [one for one in missing if not _kustomization(self._tree.root / one)]
         for one in plain:
             found[one] = self._plain(one)
-        batches = list(_batches([one for one in missing if one not in found]))
+        left = [one for one in missing if one not in found]
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            for batch in pool.map(self._together, batches):
-                found |= batch
+            found |= dict(zip(left, pool.map(self._built, left), strict=True))
         for one in missing:
             found[one] = Built(found[one].objects, found[one].error, keys[one])
             self._keep(found[one])
         return {one: found[one] for one in wanted}
 
-    def _together(self, directories: Sequence[str]) -> dict[str, Built]:
-        if len(directories) > 1:
-            try:
-                return self._batch(directories)
-            except _Failed:
-                # Two of them make one object, or one is broken: whose fault it is, each says alone.
-                pass
-        return {one: self._alone(one) for one in directories}
-
-    def _alone(self, directory: str) -> Built:
-        try:
-            return self._batch([directory])[directory]
-        except _Failed as error:
-            return Built(error=str(error))
-
-    def _batch(self, directories: Sequence[str]) -> dict[str, Built]:
+    def _built(self, directory: str) -> Built:
+        """What the program makes of a directory, by way of another one that asks for each object's origin."""
         with tempfile.TemporaryDirectory(prefix="fleet-lint-") as temporary:
             work = Path(temporary).resolve()
-            for index, one in enumerate(directories):
-                (work / str(index)).mkdir()
-                way = os.path.relpath(self._tree.root / one, work / str(index))
-                _write(work / str(index), {"resources": [way], "transformers": [_mark(one)]})
-            parts = [str(index) for index in range(len(directories))]
-            _write(work, {"buildMetadata": ["originAnnotations"], "resources": parts})
+            way = os.path.relpath(self._tree.root / directory, work)
+            kustomization = {"buildMetadata": ["originAnnotations"], "resources": [way]}
+            (work / "kustomization.yaml").write_text(json.dumps(kustomization))
             done = self._run(["build", str(work)])
             if done.returncode:
-                raise _Failed(self._said(done.stderr, work, directories))
-            found: dict[str, list[Rendered]] = {one: [] for one in directories}
-            for document in yaml.load_all(done.stdout, Loader=LOADER):
-                directory, rendered = self._unmarked(as_json(document), work)
-                found[directory].append(rendered)
-        return {one: Built(tuple(objects)) for one, objects in found.items()}
+                return Built(error=self._said(done.stderr))
+            documents = yaml.load_all(done.stdout, Loader=LOADER)
+            return Built(tuple(self._rendered(as_json(one), work) for one in documents))
 
-    def _unmarked(self, one: dict[str, Any], work: Path) -> tuple[str, Rendered]:
+    def _rendered(self, one: dict[str, Any], work: Path) -> Rendered:
         annotations = one["metadata"]["annotations"]
-        directory = str(annotations.pop(_MARK))
         origin = read(annotations.pop(_ORIGIN, "") or "{}")
         if not annotations:
             del one["metadata"]["annotations"]
@@ -157,7 +141,7 @@ class Kustomize:
             place = Path(os.path.normpath(work / path))
             if place.is_relative_to(self._tree.root):
                 file = place.relative_to(self._tree.root).as_posix()
-        return directory, Rendered(one, file)
+        return Rendered(one, file)
 
     def _plain(self, directory: str) -> Built:
         """A directory without a kustomization: Argo CD applies its manifests as they are, those of no deeper one."""
@@ -180,12 +164,12 @@ class Kustomize:
             found += [Rendered(one, file) for one in documents if isinstance(one, dict)]
         return Built(tuple(found))
 
-    def _said(self, text: str, work: Path, directories: Sequence[str]) -> str:
-        """The program's own words, with paths as the repo has them."""
-        said = " ".join(text.split()).removeprefix("Error: ")
-        marker = f"accumulating resources from '{os.path.relpath(self._tree.root / directories[0], work / '0')}': "
-        said = said.rpartition(marker)[2] or said
-        return said.replace(f"{self._tree.root}/", "").replace(str(work), "")[:600]
+    def _said(self, text: str) -> str:
+        """The program's own words: the innermost, which say what is wrong, with paths as the repo has them."""
+        said = " ".join(text.split()).removeprefix("Error: ").replace(f"{self._tree.root}/", "")
+        for pattern, plain in _WRAPPED:
+            said = pattern.sub(plain, said)
+        return said[:600]
 
     def _run(self, words: list[str]) -> subprocess.CompletedProcess[str]:
         try:
@@ -270,10 +254,6 @@ class Kustomize:
         Path(file.name).replace(folder / f"{built.key}.json")
 
 
-class _Failed(Exception):
-    """Kustomize's refusal."""
-
-
 def as_json(value: Any) -> Any:
     """What a YAML document is to Kubernetes, which reads it by way of JSON: keys are texts, and so are dates.
 
@@ -307,22 +287,6 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _write(folder: Path, kustomization: Mapping[str, Any]) -> None:
-    (folder / "kustomization.yaml").write_text(json.dumps(kustomization))
-
-
-def _mark(directory: str) -> str:
-    return json.dumps(
-        {
-            "apiVersion": "builtin",
-            "kind": "AnnotationsTransformer",
-            "metadata": {"name": "fleet-lint"},
-            "annotations": {_MARK: directory},
-            "fieldSpecs": [{"path": "metadata/annotations", "create": True}],
-        }
-    )
-
-
 def _kustomization(folder: Path) -> bool:
     return any((folder / name).is_file() for name in KUSTOMIZATIONS)
 
@@ -331,18 +295,6 @@ def _first_files(folder: Path) -> Iterable[Path]:
     """Of a directory that a kustomization names: its kustomization, which names the rest."""
     own = [folder / name for name in KUSTOMIZATIONS if (folder / name).is_file()]
     return own or folder.iterdir()
-
-
-def _batches(directories: Sequence[str]) -> Iterator[list[str]]:
-    """Directories that hardly meet: the overlays of one environment, a cluster's alone."""
-    by_environment: dict[str, list[str]] = {}
-    for one in directories:
-        parts = one.split("/")
-        together = parts[-1] if parts[0] == "apps" and len(parts) == 4 else one
-        by_environment.setdefault(together, []).append(one)
-    for several in by_environment.values():
-        for start in range(0, len(several), TOGETHER):
-            yield several[start : start + TOGETHER]
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -19,7 +19,6 @@ from fleet.commands import app
 from gitops import permissions
 from gitops.kinds import Kinds
 from gitops.kustomize import Kustomize, Rendered
-from gitops.tree import Tree
 from lab.toolchain import ensure
 from stacks.desired import argocd_manager, projects
 from stacks.desired.objects import RBAC
@@ -82,7 +81,9 @@ def test_an_overlay_that_does_not_build(repo: Repo) -> None:
     said = repo.said()
     assert [one.split(":")[0] for one in said] == ["apps/other/overlays/production", WEB]
     assert all("build: " in one for one in said)
-    assert "gone.yaml" in said[1]
+    assert said[1] == (
+        f'{WEB}: build: in {WEB}: resource "gone.yaml": {WEB}/gone.yaml: no such file or directory'
+    )
     assert str(repo.folder) not in "".join(said), "paths are the repo's"
 
 
@@ -265,44 +266,23 @@ def test_what_is_unchanged_comes_from_the_cache(
 ) -> None:
     repo.cache = tmp_path / "cache"
     assert repo.said() == []
-    built: list[list[str]] = []
-    real = Kustomize._batch
+    built: list[str] = []
+    real = Kustomize._built
 
-    def watched(self: Kustomize, directories: list[str]) -> Any:
-        built.append(list(directories))
-        return real(self, directories)
+    def watched(self: Kustomize, directory: str) -> Any:
+        built.append(directory)
+        return real(self, directory)
 
-    monkeypatch.setattr(Kustomize, "_batch", watched)
+    monkeypatch.setattr(Kustomize, "_built", watched)
     assert repo.said() == []
     assert built == []
     repo.write(f"{BASE}/deployment.yaml", deployment("web:latest"))
     assert [one for one in repo.said() if ": image: " in one], "what a base changes is seen"
-    assert built == [[WEB]]
+    assert built == [WEB]
     (repo.folder / "base/namespaces/kustomization.yaml").write_text(
         "resources: [namespaces.yaml, more.yaml]"
     )
     assert [one for one in repo.said() if ": build: " in one]
-
-
-def test_together_or_alone_makes_no_difference(repo: Repo) -> None:
-    for name in ("one", "two", "three"):
-        repo.kustomization(
-            f"apps/{name}/overlays/production", namespace=name, resources=["../../../web/base"]
-        )
-    tree = Tree.at(repo.folder)
-    overlays = [f"apps/{name}/overlays/production" for name in ("web", "one", "two", "three")]
-    together = Kustomize(tree).build(overlays)
-    for one in overlays:
-        alone = Kustomize(tree).build([one])[one]
-        assert together[one] == alone
-        assert {rendered.file for rendered in alone.objects} == {
-            f"{BASE}/deployment.yaml", f"{BASE}/external-secret.yaml"
-        }  # fmt: skip
-    # Two that make the very same object.
-    repo.kustomization(
-        "apps/two/overlays/production", namespace="one", resources=["../../../web/base"]
-    )
-    assert not Kustomize(Tree.at(repo.folder)).build(overlays)[overlays[2]].error
 
 
 NAMESPACES = (
