@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -27,6 +27,7 @@ class Repo:
     applications: tuple[Application, ...]
     built: Mapping[str, Built]
     kinds: Kinds
+    _files: dict[str, list[_Document]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(
@@ -80,7 +81,15 @@ class Repo:
 
     def line(self, one: Rendered) -> int:
         """The line in its file at which an object begins, counted from 1; 0 where that isn't known."""
-        return _begins(self.tree.root / one.file, one) if one.file else 0
+        if not one.file:
+            return 0
+        if one.file not in self._files:
+            self._files[one.file] = _documents(self.tree.root / one.file)
+        for document in self._files[one.file]:
+            # Kustomize may have put something before or behind the name.
+            if document.kind == one.kind and document.name and document.name in one.name:
+                return document.line
+        return 0
 
 
 def namespace_of(one: Rendered, application: Application) -> str:
@@ -88,18 +97,29 @@ def namespace_of(one: Rendered, application: Application) -> str:
     return str(one.metadata.get("namespace") or application.namespace)
 
 
-def _begins(path: Path, wanted: Rendered) -> int:
+@dataclass(frozen=True)
+class _Document:
+    """An object as it stands in a file, and where it begins."""
+
+    kind: str
+    name: str
+    line: int
+
+
+def _documents(path: Path) -> list[_Document]:
     try:
         nodes = list(yaml.compose_all(path.read_text(), Loader=LOADER))
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
-        return 0
-    for node in nodes:
-        if isinstance(node, yaml.MappingNode):
-            name = _text(_value(_value(node, "metadata"), "name"))
-            # Kustomize may have put something before or behind the name.
-            if _text(_value(node, "kind")) == wanted.kind and name and name in wanted.name:
-                return int(node.start_mark.line) + 1
-    return 0
+        return []
+    return [
+        _Document(
+            _text(_value(node, "kind")),
+            _text(_value(_value(node, "metadata"), "name")),
+            int(node.start_mark.line) + 1,
+        )
+        for node in nodes
+        if isinstance(node, yaml.MappingNode)
+    ]
 
 
 def _value(node: yaml.Node | None, key: str) -> yaml.Node | None:

@@ -28,6 +28,7 @@ _WORKLOADS = {
     "Rollout",
     "StatefulSet",
 }
+_OPEN = "anything in the cluster may reach what runs there, and it anything"
 _NAMED = 3
 Say = Callable[[Rendered | None, str, str, str, Severity], None]
 
@@ -78,6 +79,8 @@ def findings(repo: Repo) -> Iterator[Finding]:
                 _allowed(repo, said, application, one, specs, rules)
                 if one.kind == "ExternalSecret":
                     _external_secret(said, application, one, grants, made)
+                if whole and one.kind == "Namespace" and one.name not in made.policies:
+                    said.add(application, one, "network-policy", f"has no NetworkPolicy: {_OPEN}")
             if whole:
                 _namespaces(repo, said, application, made, specs)
     yield from said.findings()
@@ -184,12 +187,13 @@ def _namespaces(
                 "namespaces",
                 "warning",
             )
-    for namespace in sorted(workloads - made.policies):
+    # Of those that the repo makes, it is told where they are made.
+    for namespace in sorted(workloads - made.policies - made.namespaces):
         said.add(
             application,
             None,
             "network-policy",
-            f'runs Pods in "{namespace}", where no NetworkPolicy is: anything in the cluster may reach them',
+            f'runs Pods in "{namespace}", where no NetworkPolicy is: {_OPEN}',
         )
 
 

@@ -207,6 +207,16 @@ def test_a_namespace_that_nobody_makes_and_without_a_policy(repo: Repo) -> None:
     assert all('"shop"' in one.message and one.message.endswith(BOTH) for one in found.values())
 
 
+def test_a_namespace_of_the_platform_s_without_a_policy(repo: Repo) -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "web"}}
+    repo.write("base/namespaces/namespaces.yaml", namespace)
+    (said,) = repo.said()
+    assert said.startswith(
+        "base/namespaces/namespaces.yaml:1: network-policy: Namespace web: has no"
+    )
+    assert said.endswith(BOTH)
+
+
 @pytest.mark.parametrize(
     ("secret", "said"),
     [
