@@ -85,11 +85,13 @@ class Repo:
             return 0
         if one.file not in self._files:
             self._files[one.file] = _documents(self.tree.root / one.file)
-        for document in self._files[one.file]:
-            # Kustomize may have put something before or behind the name.
-            if document.kind == one.kind and document.name and document.name in one.name:
-                return document.line
-        return 0
+        # Kustomize may have put something before or behind the name.
+        its = [
+            each
+            for each in self._files[one.file]
+            if each.kind == one.kind and each.name and each.name in one.name
+        ]
+        return max(its, key=lambda each: len(each.name)).line if its else 0
 
 
 def namespace_of(one: Rendered, application: Application) -> str:

@@ -28,7 +28,7 @@ _WORKLOADS = {
     "Rollout",
     "StatefulSet",
 }
-_OPEN = "anything in the cluster may reach what runs there, and it anything"
+_OPEN = "anything in the cluster may reach what runs there"
 _NAMED = 3
 Say = Callable[[Rendered | None, str, str, str, Severity], None]
 

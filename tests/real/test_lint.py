@@ -139,6 +139,22 @@ def test_an_object_that_its_crd_refuses(repo: Repo) -> None:
     assert "ExternalSecret db: spec: unknown key secretStoreRefs" in said
 
 
+def test_each_object_by_the_line_that_it_begins_at(repo: Repo) -> None:
+    """Also where one's name is part of another's, and where Kustomize adds to it."""
+    names = ("web-2", "web", "web-20")
+    several = [{**deployment("web"), "metadata": {"name": name}} for name in names]
+    repo.write(f"{BASE}/deployment.yaml", *several)
+    text = (repo.folder / BASE / "deployment.yaml").read_text().splitlines()
+    begins = [1, *(number + 2 for number, line in enumerate(text) if line == "---")]
+    places = {
+        f"{BASE}/deployment.yaml:{line}: image: Deployment {name}"
+        for name, line in zip(names, begins, strict=True)
+    }
+    assert {one.split(": image ")[0] for one in repo.said()} == {f"{one}" for one in places}
+    repo.kustomization(WEB, namespace="web", nameSuffix="-blue", resources=["../../base"])
+    assert {one.line for one in repo.lint()} == set(begins)
+
+
 def test_a_kind_that_nobody_knows_is_a_warning(repo: Repo) -> None:
     rollout = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "web"}}
     repo.write(f"{BASE}/deployment.yaml", rollout)
