@@ -187,16 +187,18 @@ class Kustomize:
     def _key(self, directory: str) -> str:
         """A digest of all files that a directory is made of: its own, and what its files name, and so on."""
         seen: set[Path] = set()
-        left = [self._tree.root / directory]
+        first = (self._tree.root / directory).resolve()
+        left = [first]
         whole = hashlib.sha256(f"{_FORMAT} {self._version} {directory}\n".encode())
         files = []
         while left:
-            one = left.pop()
-            if one in seen:
+            one = _resolved(left.pop())
+            # Links may lead round and round, or out.
+            if one is None or one in seen or not one.is_relative_to(self._tree.root):
                 continue
             seen.add(one)
             if one.is_dir():
-                left += one.iterdir() if one == self._tree.root / directory else _first_files(one)
+                left += one.iterdir() if one == first else _first_files(one)
             elif one.is_file():
                 digest, named = self._read(one)
                 files.append(f"{one.relative_to(self._tree.root)} {digest}\n")
@@ -289,6 +291,13 @@ def _text(value: Any) -> str:
 
 def _kustomization(folder: Path) -> bool:
     return any((folder / name).is_file() for name in KUSTOMIZATIONS)
+
+
+def _resolved(path: Path) -> Path | None:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # RuntimeError: a link to itself, before Python 3.13.
+        return None
 
 
 def _first_files(folder: Path) -> Iterable[Path]:

@@ -529,6 +529,16 @@ def test_a_directory_without_a_kustomization(repo: Repo, tmp_path: Path) -> None
     assert "hunter2" not in said
 
 
+def test_links_that_lead_round_and_round(repo: Repo) -> None:
+    for name in ("one", "two", "three"):
+        folder = repo.folder / WEB / name
+        folder.mkdir()
+        for other in ("one", "two", "three"):
+            (folder / other).symlink_to(repo.folder / WEB)
+    (repo.folder / WEB / "itself").symlink_to("itself")
+    assert repo.said() == []
+
+
 def test_a_link_that_leads_out_of_the_repo(repo: Repo, tmp_path: Path) -> None:
     (tmp_path / "platform").mkdir()
     (tmp_path / "platform" / "kustomization.yaml").write_text("resources: []\n")
