@@ -610,3 +610,57 @@ def test_whatever_a_manifest_holds(
     (repo.folder / WEB / "kustomization.yaml").unlink()
     (repo.folder / WEB / "all.yaml").write_bytes(content)
     repo.lint()
+
+
+def test_what_is_left_out_is_no_application(repo: Repo) -> None:
+    """Nor is anything else wrong with it: it goes nowhere."""
+    repo.write("apps/tools/overlays/production/all.yaml", deployment())
+    fleet = production()
+    sets = [one.model_copy(update={"exclude": ["tools"]}) for one in fleet.application_sets]
+    excluded = fleet.model_copy(update={"application_sets": sets})
+    assert {one.rule for one in repo.lint()} == {"namespace", "network-policy"}
+    assert repo.said(production=excluded) == [], "left out on purpose"
+
+
+def test_a_right_to_one_object_is_none_to_all(repo: Repo) -> None:
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "x"}}
+    repo.write(f"{WEB}/more.yaml", lease)
+    repo.kustomization(WEB, namespace="web", resources=["../../base", "more.yaml"])
+    rule = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]}
+    for name, fine in (("y", False), ("x", True)):
+        fleet = production(rbac={"rules": [{**rule, "resourceNames": [name]}]})
+        assert (repo.said(production=fleet) == []) == fine
+
+
+def test_a_store_of_the_service_s_own(repo: Repo) -> None:
+    store = {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "SecretStore",
+        "metadata": {"name": "own"},
+    }
+    repo.write(
+        f"{BASE}/external-secret.yaml", external_secret(store="own", kind="SecretStore"), store
+    )
+    assert not [one for one in repo.said() if ": external-secret: " in one]
+
+
+def test_a_store_for_namespaces_with_a_label_is_left_to_the_cluster(repo: Repo) -> None:
+    stores = [
+        {"name": "vault-backend", "namespaces": ["payments"], "namespaceLabels": {"vault": "yes"}}
+    ]
+    assert repo.said(production=production(secretStores=stores)) == []
+
+
+def test_services_that_may_make_their_namespaces(repo: Repo) -> None:
+    own = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    repo.write(f"{WEB}/namespace.yaml", own)
+    repo.kustomization(WEB, namespace="shop", resources=["../../base", "namespace.yaml"])
+    kinds = {"services": {"clusterKinds": [{"group": "", "kind": "Namespace"}]}}
+    assert {one.rule for one in repo.lint()} == {"project", "network-policy"}
+    assert {one.rule for one in repo.lint(production=production(projects=kinds))} == {
+        "network-policy"
+    }
+    repo.kustomization(WEB, namespace="shop", resources=["../../base"])
+    assert {one.rule for one in repo.lint(production=production(projects=kinds))} == {
+        "network-policy"
+    }, "CreateNamespace makes it"
