@@ -5,6 +5,7 @@ import pulumi
 import components
 from live import existing, identity, manifests, preflight, recognition, vault_state
 from stacks.desired.crds import NO_MANIFEST, Manifest
+from stacks.desired.sets import every
 from stacks.loading.endpoints import endpoints_of
 from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
 from stacks.loading.load import load
@@ -78,4 +79,4 @@ components.FleetApplicationSets(
 )
 
 pulumi.export("argocdNamespace", fleet.argocd.namespace)
-pulumi.export("applicationSets", [one.name for one in fleet.application_sets])
+pulumi.export("applicationSets", [one.name for one in every(fleet)])

@@ -61,7 +61,7 @@ class FleetApplicationSets(pulumi.ComponentResource):
 
         # A stack that joins a hub finds Argo CD there: preflight has looked.
         argocd: list[pulumi.Resource] = [*args.argocd.projects] if args.argocd else []
-        for one in args.fleet.application_sets:
+        for one in sets.every(args.fleet):
             on_hub(
                 "ApplicationSet",
                 one.name,

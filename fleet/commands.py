@@ -23,6 +23,7 @@ from fleet.options import (
 )
 from fleet.recover import recover
 from stacks.checks import neighbours
+from stacks.desired.sets import every
 from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError, server_of
 from stacks.loading.load import ESC, imports_from_esc, load_file
 from stacks.model.errors import StackError
@@ -211,7 +212,7 @@ def _say(stack: str, fleet: Fleet | None, error: StackError | None) -> None:
     if error:
         typer.echo(str(error), err=True)
     elif fleet:
-        spokes, sets = len(fleet.spokes), len(fleet.application_sets)
+        spokes, sets = len(fleet.spokes), len(every(fleet))
         typer.echo(
             f"{_file(stack)}: ok: {counted(spokes, 'spoke')}, {counted(sets, 'ApplicationSet')}"
         )
@@ -231,7 +232,7 @@ def _report(stack: str, fleet: Fleet | None, error: StackError | None) -> dict[s
         "file": _file(stack),
         "ok": not error,
         "spokes": len(fleet.spokes) if fleet else 0,
-        "applicationSets": len(fleet.application_sets) if fleet else 0,
+        "applicationSets": len(every(fleet)) if fleet else 0,
         "quarantine": _quarantined(fleet) if fleet else {},
         "problems": [
             {"path": p.path, "line": p.line, "message": p.message}

@@ -28,6 +28,8 @@ class ExpectedSet:
 
     name: str
     applications: Mapping[str, str | None]
+    or_of: frozenset[str] = frozenset()
+    """The sets of teams that share a set's services: which of them has any for a spoke, only git says."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,11 @@ def expected_of(fleet: Fleet, stack: str) -> Expected:
             {
                 name: sets.application_name(one, name)
                 for name, labels in taken.items()
-                if sets.takes(fleet, one, labels)
+                if sets.takes(fleet, one, labels) and not isinstance(one, sets.TeamSet)
             },
+            frozenset(each.name for each in sets.of_teams(fleet, one)),
         )
-        for one in fleet.application_sets
+        for one in sets.every(fleet)
     ]
     delivery = sets.external_secrets_selector(stack)
     delivered = [name for name, labels in taken.items() if sets.matches(delivery, labels)]

@@ -173,9 +173,10 @@ def _missing_applications(
         for spoke, wanted in entry.applications.items():
             if wanted and (entry.name, spoke, wanted) not in names:
                 what = f'Application "{wanted}" of ApplicationSet "{entry.name}" does not exist'
-            elif (entry.name, spoke) not in served:
+            elif not any((name, spoke) in served for name in {entry.name, *entry.or_of}):
+                others = ", nor of a team's," if entry.or_of else ""
                 what = (
-                    f'no Application of ApplicationSet "{entry.name}" exists; it makes one per '
+                    f'no Application of ApplicationSet "{entry.name}"{others} exists; it makes one per '
                     f"apps/<service>/overlays/{environments[spoke]} of the gitops-config repo"
                 )
             else:

@@ -21,13 +21,24 @@ if TYPE_CHECKING:
 
 
 def lint(
-    directory: Annotated[Path, typer.Argument(help="A checkout of the gitops-config repo.")],
+    directory: Annotated[
+        Path | None,
+        typer.Argument(help="A checkout of the gitops-config repo; may be left out with --team."),
+    ] = None,
     stack: Annotated[
         list[str] | None,
         typer.Option(
             "--stack",
             "-s",
             help="A stack that deploys it; may be given again; default: every stack file here.",
+        ),
+    ] = None,
+    team: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--team",
+            metavar="NAME=DIR",
+            help="A checkout of the repo that a team has of its own; may be given again.",
         ),
     ] = None,
     crds: Annotated[
@@ -49,7 +60,8 @@ def lint(
 
     Every overlay and every directory that an ApplicationSet reads is built by the kustomize on PATH. Then:
       directory        all that the ApplicationSets read is there, for every spoke and environment
-      application      no two Applications of one name, no service left out by its name
+      team             services are where the set of their team looks for them
+      application      no two Applications of one name, over all repos, and no service left out by its name
       build            Kustomize builds it
       schema           objects are valid, for Kubernetes 1.36 and the CRDs that are known
       secret, image    no Secret with content; no image without a tag, or with latest
@@ -63,14 +75,16 @@ def lint(
     known where they are files here. What was built before, and is unchanged, is taken from ~/.cache/fleet/lint. A
     resource by URL is fetched by kustomize, as Argo CD would: lint nobody's pull request where that must not be.
 
-    Not looked into: Helm charts, a set's `path` by a template that does more than name a field, other repos.
+    Of a team's repo alone it can't be told whether the platform makes its namespaces. Not looked into: Helm charts, a
+    set's `path` by a template that does more than name a field, repos of teams that no --team names.
 
     Exit codes: 0 nothing is wrong, or warnings only; 1 something is; 2 bad input.
 
     Examples:
       fleet lint ../gitops-config
       fleet lint ../gitops-config -s hub -s production --crds crds/rollouts.yaml
-      fleet lint ../gitops-config --sarif > lint.sarif
+      fleet lint ../gitops-config --team payments=../payments-config --team identity=../identity-config
+      fleet lint --team payments=. --sarif > lint.sarif
 
     --json prints one object: ok, and findings [{path, line, rule, severity, message}].
 
@@ -81,10 +95,13 @@ def lint(
     from gitops.sarif import sarif
     from gitops.tree import TreeError
 
-    stacks = _stacks(stack or stack_names())
+    places = _places(team or [])
+    if directory is None and not places:
+        fail("name the checkout of the gitops-config repo, or of a team's by --team NAME=DIR")
+    stacks = stack_fleets(stack or stack_names())
     try:
         found = linting.lint(
-            directory, stacks, _crds(stacks, crds or []), None if no_cache else _cache()
+            directory, stacks, _crds(stacks, crds or []), None if no_cache else _cache(), places
         )
     except (TreeError, KustomizeError) as error:
         fail(str(error))
@@ -94,11 +111,22 @@ def lint(
     elif as_json:
         typer.echo(json.dumps({"ok": not errors, "findings": _json(found)}, indent=2))
     else:
-        _say(directory, found, errors)
+        _say(", ".join(map(str, [*filter(None, [directory]), *places.values()])), found, errors)
     raise typer.Exit(1 if errors else 0)
 
 
-def _say(directory: Path, found: list[Finding], errors: list[Finding]) -> None:
+def _places(given: list[str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not (name and equals and path):
+            fail(f'--team "{text}": write NAME=DIR, e.g. payments=../payments-config')
+        if found.setdefault(name, Path(path)) != Path(path):
+            fail(f'--team: "{name}" is given twice')
+    return found
+
+
+def _say(directory: str, found: list[Finding], errors: list[Finding]) -> None:
     for one in found:
         typer.echo(f"{'' if one.severity == 'error' else 'warning: '}{one}")
     warnings = len(found) - len(errors)
@@ -119,7 +147,7 @@ def _json(found: list[Finding]) -> list[dict[str, Any]]:
     ]
 
 
-def _stacks(names: list[str]) -> dict[str, Fleet]:
+def stack_fleets(names: list[str]) -> dict[str, Fleet]:
     """The fleets of these stack files, as far as they can be known without contexts."""
     if not names:
         fail("no stack files here: run this in the project's folder")

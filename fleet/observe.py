@@ -185,7 +185,10 @@ def _trouble(status: Object) -> str:
 
 def set_error(item: Object) -> str:
     """The error that an ApplicationSet reports, empty when it has none."""
-    for condition in (item.get("status") or {}).get("conditions") or ():
+    conditions = (item.get("status") or {}).get("conditions") or ()
+    if not conditions:
+        return "Argo CD has not looked at it yet"
+    for condition in conditions:
         if condition.get("type") == "ErrorOccurred" and condition.get("status") == "True":
             return _line(condition.get("message") or condition.get("reason") or "an error")
     return ""

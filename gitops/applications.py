@@ -33,11 +33,15 @@ class Application:
     path: str
     namespace: str
     project: str
+    tree: Tree
 
 
-def of_stack(fleet: Fleet, stack: str, tree: Tree) -> Iterator[Application]:
-    """Those of the sets in a stack file; a `path` by a template that isn't plain is left out."""
-    for one in fleet.application_sets:
+def of_stack(fleet: Fleet, stack: str, trees: Mapping[str, Tree]) -> Iterator[Application]:
+    """Those of the sets of a stack, from the repos here by team; without a `path` by a template that isn't plain."""
+    for one in sets.every(fleet):
+        tree = trees.get(owner(one))
+        if tree is None:
+            continue
         kept = set(application_sets.left_out(fleet, stack, one)) if one.layout == "services" else ()
         for spoke in sets.spokes(fleet, stack, one):
             for suffix, path, namespace in _directories(fleet, stack, one, spoke, tree):
@@ -51,7 +55,13 @@ def of_stack(fleet: Fleet, stack: str, tree: Tree) -> Iterator[Application]:
                         path,
                         namespace,
                         sets.project_for(one, spoke),
+                        tree,
                     )
+
+
+def owner(one: ApplicationSet) -> str:
+    """The team whose own repo a set deploys from; empty where that is the gitops-config repo."""
+    return one.team.name if isinstance(one, sets.TeamSet) and one.team.repo else ""
 
 
 def _directories(
@@ -67,9 +77,12 @@ def _directories(
             if path is not None and ending:
                 yield ending, path, one.namespace or ending
         case "services":
-            for name, environments in tree.services.items():
-                if spoke.environment in environments:
-                    yield name, f"apps/{name}/overlays/{spoke.environment}", name
+            folder = sets.services_folder(one)
+            for name, environments in tree.services(folder).items():
+                if spoke.environment in environments and (
+                    not isinstance(one, sets.TeamSet) or one.has(name)
+                ):
+                    yield name, f"{folder}/{name}/overlays/{spoke.environment}", name
 
 
 def rendered(template: str, fleet: Fleet, stack: str, spoke: Spoke) -> str | None:

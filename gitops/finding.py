@@ -10,6 +10,7 @@ Severity = Literal["error", "warning"]
 RULES = {
     "build": "Kustomize builds every directory that Argo CD reads, and every overlay.",
     "directory": "What an ApplicationSet reads is there for every spoke, and every overlay is of an environment.",
+    "team": "Services are where the set of their team looks for them, or of no team.",
     "application": "No two Applications have one name, and no directory under apps/ is left out by its name.",
     "schema": "Objects are valid by the schema of their kind.",
     "secret": "No Secret with content: it comes from Vault.",

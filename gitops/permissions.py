@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from gitops.kustomize import Rendered
 from stacks.desired import argocd_manager
 from stacks.desired.objects import RbacRule
-from stacks.desired.projects import Spec
+from stacks.desired.projects import Spec, lets_into
 from stacks.model.auth import ServiceAccountAuth, VaultAuth
 from stacks.model.fleet import Fleet
 from stacks.model.spoke import Spoke
@@ -34,10 +34,8 @@ def shut_out(spec: Spec, one: Rendered, namespace: str) -> str:
     if any(_names(entry, one) for entry in spec.get("namespaceResourceBlacklist") or ()):
         return f"lets in no {one.kind} of {one.group or 'the core group'}"
     patterns = [str(entry.get("namespace") or "") for entry in spec.get("destinations") or ()]
-    if any(one.startswith("!") and fnmatchcase(namespace, one[1:]) for one in patterns):
+    if not lets_into(patterns, namespace):
         return f'keeps the namespace "{namespace}" shut'
-    if not any(one.startswith("!") or fnmatchcase(namespace, one) for one in patterns):
-        return f'lets nothing into the namespace "{namespace}"'
     return ""
 
 

@@ -14,50 +14,61 @@ from gitops.applications import Application
 from gitops.kinds import Kinds
 from gitops.kustomize import Built, Kustomize, Rendered
 from gitops.tree import Tree
+from stacks.desired import sets
 from stacks.loading.yaml_speed import LOADER
 from stacks.model.fleet import Fleet
 
 
 @dataclass(frozen=True)
 class Repo:
-    """The repo's files, the stacks by name, what their sets make of the files, and what Kustomize does."""
+    """The repos' files by team, the stacks by name, what their sets make of the files, and what Kustomize does.
 
-    tree: Tree
+    The gitops-config repo is that of team "", where it is here at all.
+    """
+
+    trees: Mapping[str, Tree]
     stacks: Mapping[str, Fleet]
     applications: tuple[Application, ...]
-    built: Mapping[str, Built]
+    built: Mapping[tuple[str, str], Built]
+    """By team and directory."""
     kinds: Kinds
-    _files: dict[str, list[_Document]] = field(default_factory=dict, repr=False)
+    _files: dict[Path, list[_Document]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(
         cls,
-        tree: Tree,
+        trees: Iterable[Tree],
         stacks: Mapping[str, Fleet],
         crds: Iterable[Mapping[str, object]],
         cache: Path | None,
     ) -> Repo:
         """Build whatever there is to build. Raises KustomizeError where there is nothing to build with."""
+        known = {tree.team: tree for tree in trees}
         made = tuple(
             one
             for stack, fleet in stacks.items()
-            for one in applications.of_stack(fleet, stack, tree)
+            for one in applications.of_stack(fleet, stack, known)
         )
-        directories = {one.path for one in made if tree.has(one.path)}
-        directories |= {
-            f"apps/{name}/overlays/{environment}"
-            for name, environments in tree.services.items()
-            for environment in environments
-        }
-        directories |= {f"clusters/{name}/platform" for name in tree.clusters}
-        built = Kustomize(tree, cache).build(sorted(directories))
+        built: dict[tuple[str, str], Built] = {}
+        for team, tree in known.items():
+            directories = {one.path for one in made if one.tree is tree and tree.has(one.path)}
+            directories |= {
+                f"{folder}/{name}/overlays/{environment}"
+                for folder in folders(stacks, team)
+                for name, environments in tree.services(folder).items()
+                for environment in environments
+            }
+            if not team:
+                directories |= {f"clusters/{name}/platform" for name in tree.clusters}
+            its = Kustomize(tree, cache).build(sorted(directories))
+            built |= {(team, path): one for path, one in its.items()}
         inside = [
             dict(one.object)
             for each in built.values()
             for one in each.objects
             if one.kind.endswith("Definition")
         ]
-        return cls(tree, stacks, made, built, Kinds.of([*crds, *inside]))
+        return cls(known, stacks, made, built, Kinds.of([*crds, *inside]))
 
     @cached_property
     def owner(self) -> tuple[str, Fleet] | None:
@@ -68,7 +79,7 @@ class Repo:
 
     def objects(self, application: Application) -> tuple[Rendered, ...]:
         """What an Application deploys; nothing where that isn't there, or can't be built."""
-        found = self.built.get(application.path)
+        found = self.built.get((application.tree.team, application.path))
         return found.objects if found else ()
 
     def of_spokes(self) -> Iterator[tuple[str, Fleet, list[Application]]]:
@@ -79,19 +90,31 @@ class Repo:
         for name, (fleet, its) in found.items():
             yield name, fleet, its
 
-    def line(self, one: Rendered) -> int:
+    def line(self, one: Rendered, tree: Tree) -> int:
         """The line in its file at which an object begins, counted from 1; 0 where that isn't known."""
         if not one.file:
             return 0
-        if one.file not in self._files:
-            self._files[one.file] = _documents(self.tree.root / one.file)
+        file = tree.root / one.file
+        if file not in self._files:
+            self._files[file] = _documents(file)
         # Kustomize may have put something before or behind the name.
         its = [
             each
-            for each in self._files[one.file]
+            for each in self._files[file]
             if each.kind == one.kind and each.name and each.name in one.name
         ]
         return max(its, key=lambda each: len(each.name)).line if its else 0
+
+
+def folders(stacks: Mapping[str, Fleet], team: str) -> set[str]:
+    """The directories that have services in the repo of a team, or, of "", in the gitops-config repo."""
+    found = {
+        one.path
+        for fleet in stacks.values()
+        for one in fleet.teams
+        if (one.name if one.repo else "") == team
+    }
+    return found if team else {sets.APPS, *found}
 
 
 def namespace_of(one: Rendered, application: Application) -> str:

@@ -15,29 +15,53 @@ class TreeError(Exception):
 
 @dataclass(frozen=True)
 class Tree:
-    """A checkout of the repo. Paths are the repo's own, with `/`."""
+    """A checkout of a repo. Paths are the repo's own, with `/`.
+
+    `team` is whose config repo it is, empty for the gitops-config repo; `shown` stands before its paths in findings.
+    """
 
     root: Path
+    team: str = ""
+    shown: str = ""
     _there: dict[str, bool] = field(default_factory=dict, compare=False, repr=False)
     """What was looked at: fifty spokes ask for the same directories."""
+    _services: dict[str, dict[str, tuple[str, ...]]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @classmethod
     def at(cls, root: Path) -> Tree:
-        """The repo at `root`. Raises TreeError where there is none."""
+        """The gitops-config repo at `root`. Raises TreeError where there is none."""
         if not root.is_dir():
             raise TreeError(f"{root} is no directory")
         found = cls(root.resolve())
-        if not found.services and not found.clusters:
+        if not found.services("apps") and not found.clusters:
             raise TreeError(
                 f"{root} is no gitops-config repo: it has neither apps/<service>/overlays/<environment> nor "
                 "clusters/<cluster>/platform"
             )
         return found
 
-    @cached_property
-    def services(self) -> dict[str, tuple[str, ...]]:
-        """The directories under apps/, each with the environments that it has an overlay for; all sorted."""
-        return {name: tuple(self._inside(f"apps/{name}/overlays")) for name in self._inside("apps")}
+    @classmethod
+    def of_team(cls, root: Path, team: str, path: str) -> Tree:
+        """The config repo of a team at `root`, with its services in `path`. Raises TreeError where there is none."""
+        if not root.is_dir():
+            raise TreeError(f"{root} is no directory")
+        shown = root.as_posix()
+        found = cls(root.resolve(), team, "" if shown == "." else f"{shown}/")
+        if not found.services(path):
+            raise TreeError(
+                f'{root} is not the repo of team "{team}": it has no {path}/<service>/overlays/<environment>'
+            )
+        return found
+
+    def services(self, path: str) -> dict[str, tuple[str, ...]]:
+        """The directories in one, each with the environments that it has an overlay for; all sorted."""
+        if path not in self._services:
+            self._services[path] = {
+                name: tuple(self._inside(f"{path}/{name}/overlays")) for name in self._inside(path)
+            }
+        return self._services[path]
 
     @cached_property
     def clusters(self) -> tuple[str, ...]:

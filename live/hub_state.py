@@ -63,27 +63,35 @@ class LiveSet(Owned):
     selectors: tuple[Mapping[str, Any], ...]
     name_template: str
     preserve: bool
+    directories: frozenset[tuple[str, bool]] = frozenset()
+    """The patterns of its git generators, each with whether it leaves out what it names."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LiveProject(Owned):
     """An AppProject: the repos that it lets in, and the servers and names of the clusters that it lets deploy to.
 
-    All of them patterns; one that begins with `!` denies.
+    All of them patterns; one that begins with `!` denies. `namespaces` are those that it lets deploy into.
     """
 
     repos: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class LiveApplication:
-    """An Application: its name, the ApplicationSet that owns it ("": none), and the cluster that its label names."""
+    """An Application: its name, the ApplicationSet that owns it ("": none), and the cluster that its label names.
+
+    And by which AppProject it deploys, into which namespace.
+    """
 
     name: str
     set: str
     cluster: str
+    project: str = ""
+    namespace: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +172,10 @@ def applications(
                 "",
             ),
             cluster=_labels(item).get("cluster_name", ""),
+            project=str((item.get("spec") or {}).get("project") or ""),
+            namespace=str(
+                ((item.get("spec") or {}).get("destination") or {}).get("namespace") or ""
+            ),
         )
         for item in items
     )
@@ -197,6 +209,7 @@ def _set(item: Object) -> LiveSet:
         name_template=str(template.get("name") or ""),
         preserve=policy.get("applicationsSync") in _KEEPS
         and policy.get("preserveResourcesOnDeletion") is True,
+        directories=frozenset(_directories(spec.get("generators") or ())),
     )
 
 
@@ -208,6 +221,7 @@ def _project(item: Object) -> LiveProject:
         repos=tuple(map(str, spec.get("sourceRepos") or ())),
         servers=tuple(str(one["server"]) for one in places if one.get("server")),
         names=tuple(str(one["name"]) for one in places if one.get("name")),
+        namespaces=tuple(str(one.get("namespace") or "") for one in places),
     )
 
 
@@ -218,6 +232,14 @@ def _outdated(api: ClusterAPI) -> bool:
         return takes_no_names(crd)
     except (Unreachable, KeyError, IndexError, TypeError):
         return False
+
+
+def _directories(generators: Iterable[Object]) -> Iterator[tuple[str, bool]]:
+    for generator in generators:
+        for one in (generator.get("git") or {}).get("directories") or ():
+            yield str(one.get("path")), bool(one.get("exclude"))
+        for kind in ("matrix", "merge"):
+            yield from _directories((generator.get(kind) or {}).get("generators") or ())
 
 
 def _selectors(generators: Iterable[Object]) -> Iterator[Mapping[str, Any]]:

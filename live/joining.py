@@ -44,17 +44,25 @@ def problems(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
             f"this stack's sets deploy through: {todo}; or, if this is not the Argo CD that you mean, write its "
             "`namespace`",
         )
-    for one in found:
-        if not _allowed(fleet.gitops.repo, one.repos):
+    repos = {
+        (name, sets.repo(fleet, one)): f"{where}.repo"
+        if isinstance(one, sets.TeamSet)
+        else "fleet:gitops.repo"
+        for where, one in sets.placed(fleet)
+        for name in sets.projects_of(fleet, stack, one)
+    }
+    for (name, repo), where in repos.items():
+        one = there.get(name)
+        if one and not _allowed(repo, one.repos):
             yield Problem(
-                "fleet:gitops.repo",
-                f'AppProject "{one.object_name}" on the hub lets in {_some(one.repos)}, and not {fleet.gitops.repo}: '
+                where,
+                f'AppProject "{name}" on the hub lets in {_some(one.repos)}, and not {repo}: '
                 f"no Application of this stack would sync; {_widen(one, 'write the same repo, or')}",
             )
     for index, spoke in enumerate(fleet.spokes):
         its = {
             sets.project_for(one, spoke)
-            for one in fleet.application_sets
+            for one in sets.every(fleet)
             if spoke in sets.spokes(fleet, stack, one)
         }
         for one in found:

@@ -14,7 +14,7 @@ from typing import Any
 
 from live.hub_state import HubState, LiveCluster, LiveSet
 from live.ownership import taken
-from stacks.desired import contract, sets
+from stacks.desired import application_sets, contract, sets
 from stacks.model.auth import VaultAuth
 from stacks.model.fields import server_key
 from stacks.model.fleet import ApplicationSet, Fleet
@@ -53,6 +53,7 @@ class _Wanted:
     selector: Mapping[str, Any]
     preserve: bool
     one: ApplicationSet | None
+    directories: frozenset[tuple[str, bool]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,9 @@ def losses(fleet: Fleet, stack: str, state: HubState) -> list[Loss]:
 def _wanted(fleet: Fleet, stack: str) -> dict[str, _Wanted]:
     found = {
         one.name: _Wanted(
-            f"fleet:applicationSets[{index}]", sets.selector(fleet, one), one.preserve, one
+            where, sets.selector(fleet, one), one.preserve, one, _directories(fleet, stack, one)
         )
-        for index, one in enumerate(fleet.application_sets)
+        for where, one in sets.placed(fleet)
     }
     if any(fleet.delivery_of(spoke) == "argocd" for spoke in fleet.spokes):
         found[sets.external_secrets_set(stack)] = _Wanted(
@@ -183,7 +184,35 @@ def _loss(spoke: _Spoke, live: LiveSet, wanted: _Wanted) -> _Cause | None:
         )
     if wanted.one is None:
         return None
+    if not (live.preserve and wanted.preserve) and (less := _less(live, wanted)):
+        return (
+            wanted.path,
+            f'ApplicationSet "{live.object_name}" would take no {less} any more',
+            _DELETED,
+        )
     return _other_applications(spoke, live, wanted.one, wanted.path)
+
+
+def _less(live: LiveSet, wanted: _Wanted) -> str:
+    """The directories, as a pattern, that a set takes now and would not; empty where it would take all."""
+    if wanted.one and wanted.one.layout != "services":
+        return ""
+    changed = {*wanted.directories} ^ {*live.directories}
+    gone = [
+        path
+        for path, left_out in sorted(changed)
+        if left_out == ((path, left_out) in wanted.directories)
+    ]
+    return gone[0] if gone and live.directories else ""
+
+
+def _directories(fleet: Fleet, stack: str, one: ApplicationSet) -> frozenset[tuple[str, bool]]:
+    if one.layout != "services":
+        return frozenset()
+    return frozenset(
+        (each["path"], each.get("exclude", False))
+        for each in application_sets.directories(fleet, stack, one)
+    )
 
 
 def _other_applications(

@@ -29,7 +29,7 @@ def claimed(fleet: Fleet, stack: str, state: HubState) -> HubState:
     """
     if not fleet.owns_hub or state.owner not in ("", stack):
         return state
-    names = {one.name for one in fleet.application_sets}
+    names = {one.name for one in sets.every(fleet)}
 
     def claim(one: T, ours: bool) -> T:
         return replace(one, owner=stack) if ours and one.by_pulumi and not one.owner else one
@@ -164,10 +164,7 @@ def _held(fleet: Fleet, state: HubState, live: LiveCluster, where: str) -> Probl
 
 
 def _same_names(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
-    wanted_sets = {
-        one.name: f"fleet:applicationSets[{index}].name"
-        for index, one in enumerate(fleet.application_sets)
-    }
+    wanted_sets = {one.name: f"{where}.name" for where, one in sets.placed(fleet)}
     wanted_projects = (
         dict.fromkeys(projects.of_hub(fleet), "fleet:argocd.manifest") if fleet.owns_hub else {}
     )
@@ -180,7 +177,7 @@ def _same_names(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
         ("an AppProject", "appproject", wanted_projects, state.projects),
     )
     # The names of the others are Fleet's.
-    named = {one.name for one in fleet.application_sets}
+    named = {one.name for one in sets.every(fleet)}
     for said, kind, wanted, live in kinds:
         for one in live:
             if one.object_name in wanted and one.owner != stack:
@@ -194,7 +191,9 @@ def _same_names(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
 
 def _crossings(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
     """Sets of one stack that would take another stack's spokes: two stacks would then deploy to one cluster."""
-    for index, one in enumerate(fleet.application_sets):
+    for index, one in enumerate(
+        fleet.application_sets
+    ):  # a team's set takes what its set of services does
         theirs = [
             f'"{live.name}" of stack "{live.owner}"'
             for live in state.clusters

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import httpx
 
-from live import disruption, hub_state, joining, losses, ownership
+from live import disruption, handing_over, hub_state, joining, losses, ownership
 from live.cluster_api import ClusterAPI, Unreachable
 from stacks.loading.kubeconfig import Kubeconfig
 from stacks.loading.load import stack_file, with_lines
@@ -43,22 +43,20 @@ def require_hub(
     api = ClusterAPI(kubeconfig, fleet.hub.context)
     source, path = f"stacks/Pulumi.{stack}.yaml", stack_file(stack)
     try:
-        live = hub_state.read(api, fleet.argocd.namespace)
+        live = ownership.claimed(fleet, stack, hub_state.read(api, fleet.argocd.namespace))
+        live = _with_applications(fleet, stack, api, live)
     except Unreachable as error:
         said = f"the hub ({fleet.hub.context}) can't be read: {error}"
         if preview and not found:
             return [f"{said}; so this preview can't tell whether `up` would delete Applications"]
         problem = Problem("fleet:hub.context", f"{said}; `up` must know what it would delete")
         raise StackError(source, with_lines([*found, problem], path)) from None
-    live = ownership.claimed(fleet, stack, live)
-    losing = {loss.spoke for loss in losses.losses(fleet, stack, live)}
-    if losing:
-        live = _with_applications(api, live, losing)
     problems = [
         *found,
         *ownership.problems(fleet, stack, live),
         *joining.problems(fleet, stack, live),
         *disruption.problems(fleet, stack, live),
+        *handing_over.problems(fleet, stack, live),
     ]
     if problems:
         raise StackError(source, with_lines(problems, path))
@@ -66,10 +64,16 @@ def require_hub(
 
 
 def _with_applications(
-    api: ClusterAPI, live: hub_state.HubState, spokes: set[str]
+    fleet: Fleet, stack: str, api: ClusterAPI, live: hub_state.HubState
 ) -> hub_state.HubState:
+    """The state with the Applications that a problem is about. Raises Unreachable where they decide if it is one."""
+    losing = {loss.spoke for loss in losses.losses(fleet, stack, live)}
+    if handing_over.changing(fleet, stack, live):
+        everywhere = {cluster.name for cluster in live.clusters}
+        found = hub_state.applications(api, live.namespace, losing | everywhere)
+        return replace(live, applications=found)
     try:
-        found = hub_state.applications(api, live.namespace, spokes)
+        found = hub_state.applications(api, live.namespace, losing) if losing else ()
     except Unreachable:
         return live  # Their names only make the message clearer.
     return replace(live, applications=found)

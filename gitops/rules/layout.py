@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from gitops.finding import Finding
-from gitops.repo import Repo
+from gitops.repo import Repo, folders
 from stacks.desired import application_sets
+from stacks.desired.sets import APPS
 from stacks.model.errors import did_you_mean
 from stacks.model.fields import is_label_value
+from stacks.model.fleet import Team
 
 
 def findings(repo: Repo) -> Iterator[Finding]:
@@ -17,25 +19,27 @@ def findings(repo: Repo) -> Iterator[Finding]:
     yield from _builds(repo)
     yield from _missing(repo)
     yield from _overlays(repo)
+    yield from _teams(repo)
     yield from _twice(repo)
     yield from _left_out(repo)
 
 
 def _builds(repo: Repo) -> Iterator[Finding]:
-    for path, built in repo.built.items():
+    for (team, path), built in repo.built.items():
+        where = repo.trees[team].shown + path
         if built.error:
-            yield Finding(path, 0, "build", built.error)
+            yield Finding(where, 0, "build", built.error)
         elif not built.objects:
             yield Finding(
-                path, 0, "build", "makes no object: Argo CD deletes whatever it had", "warning"
+                where, 0, "build", "makes no object: Argo CD deletes whatever it had", "warning"
             )
 
 
 def _missing(repo: Repo) -> Iterator[Finding]:
     for one in repo.applications:
-        if not repo.tree.has(one.path):
+        if not one.tree.has(one.path):
             yield Finding(
-                one.path,
+                one.tree.shown + one.path,
                 0,
                 "directory",
                 f'isn\'t there, and ApplicationSet "{one.set}" of stack "{one.stack}" deploys it to '
@@ -45,10 +49,10 @@ def _missing(repo: Repo) -> Iterator[Finding]:
 
 def _overlays(repo: Repo) -> Iterator[Finding]:
     environments = {one for fleet in repo.stacks.values() for one in fleet.environments}
-    for name, overlays in repo.tree.services.items():
+    for _, directory, overlays in _services(repo):
         if not overlays:
             yield Finding(
-                f"apps/{name}",
+                directory,
                 0,
                 "directory",
                 "has no overlays/<environment>, so it is deployed nowhere",
@@ -57,14 +61,14 @@ def _overlays(repo: Repo) -> Iterator[Finding]:
         for overlay in overlays:
             if overlay not in environments:
                 yield Finding(
-                    f"apps/{name}/overlays/{overlay}",
+                    f"{directory}/overlays/{overlay}",
                     0,
                     "directory",
                     "is of no environment of these stacks, so it is deployed nowhere"
                     f"{did_you_mean(overlay, environments)}",
                 )
     spokes = {spoke.name for fleet in repo.stacks.values() for spoke in fleet.spokes}
-    for name in repo.tree.clusters:
+    for name in repo.trees[""].clusters if "" in repo.trees else ():
         if name not in spokes:
             yield Finding(
                 f"clusters/{name}",
@@ -75,14 +79,56 @@ def _overlays(repo: Repo) -> Iterator[Finding]:
             )
 
 
+def _services(repo: Repo) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Each directory of services that are here: its name, its path as it is shown, and its overlays."""
+    for team, tree in repo.trees.items():
+        for folder in sorted(folders(repo.stacks, team)):
+            for name, overlays in tree.services(folder).items():
+                yield name, f"{tree.shown}{folder}/{name}", overlays
+
+
+def _teams(repo: Repo) -> Iterator[Finding]:
+    """Services that no set takes, for whose they are: of a team, and not in the directory where its set looks."""
+    known = {team.name: team for fleet in repo.stacks.values() for team in fleet.teams}
+    for key, tree in repo.trees.items():
+        for folder in sorted(folders(repo.stacks, key)):
+            # Whoever looks here: with a folder of its own, a team; and in apps/, those of no team too.
+            here = [
+                team
+                for team in known.values()
+                if (team.name if team.repo else "") == key and team.path == folder
+            ]
+            for name in tree.services(folder):
+                owner = next((team for team in known.values() if _has(team, name)), None)
+                if owner in here or (owner is None and not key and folder == APPS):
+                    continue
+                yield Finding(
+                    f"{tree.shown}{folder}/{name}",
+                    0,
+                    "team",
+                    f'is deployed nowhere: it belongs to team "{owner.name}", whose services are in '
+                    f"{owner.path}/ of {owner.repo or 'the gitops-config repo'}; take it out here, or change "
+                    "fleet:teams"
+                    if owner
+                    else "is deployed nowhere: it is no service of "
+                    + " or ".join(f'team "{team.name}"' for team in here)
+                    + f"; add it to `namespaces` under fleet:teams: {name}",
+                )
+
+
+def _has(team: Team, name: str) -> bool:
+    return any(fnmatchcase(name, own) for own in team.namespaces)
+
+
 def _twice(repo: Repo) -> Iterator[Finding]:
     """Argo CD gives the name to the first, or, where one set makes it twice, changes neither."""
     first: dict[str, tuple[str, str]] = {}
     for one in repo.applications:
-        known = first.setdefault(one.name, (one.path, one.set))
-        if known != (one.path, one.set):
+        path = one.tree.shown + one.path
+        known = first.setdefault(one.name, (path, one.set))
+        if known != (path, one.set):
             yield Finding(
-                one.path,
+                path,
                 0,
                 "application",
                 f'would be the Application "{one.name}", which {known[0]} is by ApplicationSet "{known[1]}"; rename '
@@ -96,12 +142,15 @@ def _left_out(repo: Repo) -> Iterator[Finding]:
             pattern
             for one in fleet.application_sets
             if one.layout == "services"
-            for pattern in application_sets.left_out(fleet, stack, one)
+            # Those of teams are told apart from these.
+            for pattern in application_sets.left_out(
+                fleet.model_copy(update={"teams": []}), stack, one
+            )
             if pattern not in one.exclude
         )
         for stack, fleet in repo.stacks.items()
     }
-    for name in repo.tree.services:
+    for name, directory, _ in _services(repo):
         if (
             len(name) > 63
             or not is_label_value(name)
@@ -110,7 +159,7 @@ def _left_out(repo: Repo) -> Iterator[Finding]:
             or "_" in name
         ):
             yield Finding(
-                f"apps/{name}",
+                directory,
                 0,
                 "application",
                 "is no name for a namespace, nor for an Application: use lower-case letters, digits and -",
@@ -119,7 +168,7 @@ def _left_out(repo: Repo) -> Iterator[Finding]:
         for stack, patterns in kept.items():
             if by := [pattern for pattern in patterns if fnmatchcase(name, pattern)]:
                 yield Finding(
-                    f"apps/{name}",
+                    directory,
                     0,
                     "application",
                     f'is left out by its name: "{by[0]}" is a system namespace, or another Application of a spoke '
@@ -129,7 +178,7 @@ def _left_out(repo: Repo) -> Iterator[Finding]:
     longest = max(
         (len(spoke.name) for fleet in repo.stacks.values() for spoke in fleet.spokes), default=0
     )
-    for name in repo.tree.services:
+    for name, directory, _ in _services(repo):
         # What Argo CD tracks objects by, and labels: the Application's name.
         if longest + 1 + len(name) > 253:
-            yield Finding(f"apps/{name}", 0, "application", "is too long a name for an Application")
+            yield Finding(directory, 0, "application", "is too long a name for an Application")

@@ -12,12 +12,13 @@ from gitops.repo import Repo
 
 def findings(repo: Repo) -> Iterator[Finding]:
     """What is wrong with an object wherever it is deployed; once, however many overlays have it."""
-    for path, built in repo.built.items():
+    for (team, path), built in repo.built.items():
+        tree = repo.trees[team]
         for one in built.objects:
-            where = one.file or path
+            where = tree.shown + (one.file or path)
             line = 0
             for rule, said, severity in _of(repo, one):
-                line = line or repo.line(one)
+                line = line or repo.line(one, tree)
                 yield Finding(where, line, rule, f"{one.kind} {one.name}: {said}", severity)
 
 

@@ -48,9 +48,9 @@ class _Said:
         said: str,
         severity: Severity = "error",
     ) -> None:
-        path = (one.file if one else "") or application.path
+        path = application.tree.shown + ((one.file if one else "") or application.path)
         text = f"{one.kind} {one.name}: {said}" if one else said
-        key = (path, self.repo.line(one) if one else 0, rule, text, severity)
+        key = (path, self.repo.line(one, application.tree) if one else 0, rule, text, severity)
         its = self.spokes.setdefault(key, [])
         if application.spoke.name not in its:
             its.append(application.spoke.name)
@@ -73,7 +73,9 @@ def findings(repo: Repo) -> Iterator[Finding]:
         grants = _grants(fleet, applications[0])
         rules = known.setdefault(*_rights(fleet, applications[0].spoke))
         # Of a platform that isn't there, or doesn't build, that is told, and not what is missing for it.
-        whole = all(map(repo.objects, (one for one in applications if one.layout != "services")))
+        whole = "" in repo.trees and all(
+            map(repo.objects, (one for one in applications if one.layout != "services"))
+        )
         for application in applications:
             for one in repo.objects(application):
                 _allowed(repo, said, application, one, specs, rules)

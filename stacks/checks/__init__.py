@@ -12,6 +12,7 @@ from stacks.checks import (
     issuers,
     projects,
     spokes,
+    teams,
     vault,
 )
 from stacks.checks.contract_of import contract_of
@@ -45,6 +46,7 @@ def problems(fleet: Fleet, stack: str) -> list[Problem]:
         *vault.problems(fleet),
         *application_sets.shapes(fleet),
         *projects.problems(fleet),
+        *teams.problems(fleet),
     ]
     if not basic:
         known = contract_of(fleet, stack)

@@ -80,11 +80,11 @@ def _twice(one: Named, other: Named) -> Iterator[Problem]:
                 f'"{spoke.name}" has the server of "{twin}" in stack "{stack}" ({spoke.server}); '
                 "Argo CD takes one cluster Secret per server",
             )
-    taken = {one.name for one in fleet.application_sets}
-    for index, entry in enumerate(later.application_sets):
+    taken = {one.name for one in sets.every(fleet)}
+    for where, entry in sets.placed(later):
         if entry.name in taken:
             yield Problem(
-                f"fleet:applicationSets[{index}].name",
+                f"{where}.name",
                 f'stack "{stack}" has an ApplicationSet "{entry.name}" on {hub} too; choose another name',
             )
 
@@ -112,9 +112,11 @@ def _elsewhere(one: Named, owner: Named) -> Iterator[Problem]:
                 f'stack "{stack}", which owns hub "{fleet.hub.context}", lets services into "{into}", where this set '
                 "deploys; add it to fleet:projects.platformNamespaces there",
             )
+    yield from _teams(one, owner)
     used = {
         repo
         for name in sets.projects_needed(fleet, mine)
+        if name in projects.NAMES
         for repo in desired.widened(owning, name).repos
     }
     if fleet.application_sets and fleet.gitops.repo not in {owning.gitops.repo, *used}:
@@ -134,11 +136,41 @@ def _elsewhere(one: Named, owner: Named) -> Iterator[Problem]:
             )
 
 
+def _teams(one: Named, owner: Named) -> Iterator[Problem]:
+    """Teams that aren't those of the stack which makes their AppProjects. Repos may move one stack at a time."""
+    (_, fleet), (stack, owning) = one, owner
+    if not fleet.application_sets:
+        return
+    hub = f'stack "{stack}", which owns hub "{fleet.hub.context}",'
+    known = {team.name: team for team in owning.teams}
+    for index, team in enumerate(fleet.teams):
+        its, where = known.pop(team.name, None), f"fleet:teams[{index}]"
+        if not its:
+            yield Problem(where, f'{hub} has no team "{team.name}"; write it there too')
+            continue
+        if {*team.namespaces} != {*its.namespaces}:
+            yield Problem(
+                f"{where}.namespaces",
+                f'{hub} has others for "{team.name}": {", ".join(its.namespaces)}; write the same in both',
+            )
+        repo = team.repo or fleet.gitops.repo
+        if repo not in (its.repo, owning.gitops.repo):
+            yield Problem(
+                f"{where}.repo",
+                f'{hub} lets "{team.name}" deploy from {its.repo or owning.gitops.repo} only; write the same in both, '
+                "there first",
+            )
+    for name in known:
+        yield Problem("fleet:teams", f'{hub} has a team "{name}"; write it here too')
+
+
 def _taking(one: Named, other: Named) -> Iterator[Problem]:
     """The sets of `one` that would take spokes of `other`."""
     (_, fleet), (stack, theirs) = one, other
     labels = {spoke.name: contract.labels(theirs, stack, spoke) for spoke in theirs.spokes}
-    for index, entry in enumerate(fleet.application_sets):
+    for index, entry in enumerate(
+        fleet.application_sets
+    ):  # a team's set takes what its set of services does
         taken = [name for name, have in labels.items() if sets.takes(fleet, entry, have)]
         if taken:
             yield Problem(
@@ -154,10 +186,12 @@ def _squatting(one: Named, other: Named) -> Iterator[Problem]:
     if not theirs.spokes:
         return
     made = list(application_sets.made(theirs, stack))
+    # What the set leaves out, those of teams leave out too; what teams have, only it does.
+    teamless = fleet.model_copy(update={"teams": []})
     for index, entry in enumerate(fleet.application_sets):
         if entry.layout != "services":
             continue
-        kept = application_sets.left_out(fleet, mine, entry)
+        kept = application_sets.left_out(teamless, mine, entry)
         names = application_sets.same_applications(fleet, mine, entry, made)
         if more := sorted(name for name in names if not desired.is_among(name, kept)):
             listed = ", ".join(f"apps/{name}" for name in more)

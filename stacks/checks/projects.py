@@ -44,9 +44,9 @@ def problems(fleet: Fleet) -> Iterator[Problem]:
 
 def of_sets(fleet: Fleet, stack: str) -> Iterator[Problem]:
     """Sets of the stack that owns the hub which its AppProjects would stop."""
-    for index, one in enumerate(fleet.application_sets if fleet.owns_hub else ()):
+    for where, one in sets.placed(fleet) if fleet.owns_hub else ():
         if said := stopped(fleet, one, sets.projects_of(fleet, stack, one)):
-            yield Problem(f"fleet:applicationSets[{index}]", said)
+            yield Problem(where, said)
 
 
 def stopped(owner: Fleet, one: ApplicationSet, by: Iterable[str]) -> str:

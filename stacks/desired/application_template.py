@@ -30,6 +30,7 @@ def spec(
     sync_options: tuple[str, ...] = (),
     retry: Mapping[str, Any] = SYNC_POLICY["retry"],
     preserve: bool = True,
+    labels: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The spec of an ApplicationSet with one Application `<cluster>-<application>` per item of `generator`.
 
@@ -50,6 +51,7 @@ def spec(
                 "labels": {
                     "cluster_name": "{{.name}}",
                     "environment": '{{index .metadata.labels "environment"}}',
+                    **(labels or {}),
                 },
             },
             "spec": {

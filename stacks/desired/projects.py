@@ -12,7 +12,7 @@ from typing import Any
 
 from stacks.desired import external_secrets_set, sets
 from stacks.desired.objects import RBAC
-from stacks.model.fleet import Fleet, Project
+from stacks.model.fleet import Fleet, Project, Team
 from stacks.model.spoke import IN_CLUSTER_SERVER
 
 EMPTIED = {"description": "Emptied by Fleet: nothing may be deployed through it."}
@@ -26,6 +26,12 @@ _CLUSTER_ROLES = [
     {"group": RBAC, "kind": "ClusterRole"},
     {"group": RBAC, "kind": "ClusterRoleBinding"},
 ]
+_HANDS_NOTHING_ON = {
+    "namespaceResourceBlacklist": [
+        {"group": RBAC, "kind": "*"},
+        {"group": "argoproj.io", "kind": "*"},
+    ],
+}
 _ON_SPOKES = f"!{IN_CLUSTER_SERVER}"
 
 Spec = dict[str, Any]
@@ -37,6 +43,11 @@ def of_hub(fleet: Fleet) -> dict[str, Spec]:
         sets.PROJECT: platform_spec(fleet),
         sets.SERVICES_PROJECT: services_spec(fleet),
         sets.HUB_PROJECT: hub_spec(fleet),
+        **{
+            sets.team_project(team, hub=hub): team_spec(fleet, team, hub=hub)
+            for team in fleet.teams
+            for hub in ((False, True) if fleet.hub_is_a_spoke else (False,))
+        },
     }
 
 
@@ -80,10 +91,23 @@ def hub_spec(fleet: Fleet) -> Spec:
             server=IN_CLUSTER_SERVER,
             kinds=[_NAMESPACE],
         ),
-        "namespaceResourceBlacklist": [
-            {"group": RBAC, "kind": "*"},
-            {"group": "argoproj.io", "kind": "*"},
-        ],
+        **_HANDS_NOTHING_ON,
+    }
+
+
+def team_spec(fleet: Fleet, team: Team, *, hub: bool = False) -> Spec:
+    """The AppProject of a team: its namespaces on every spoke, or on the hub itself; nothing cluster-wide.
+
+    The gitops-config repo stays let in beside the team's own: while its services move from one to the other, and back,
+    Argo CD has Applications of both. Which of them deploy what, only the sets say, and those are the platform's.
+    """
+    server = IN_CLUSTER_SERVER if hub else _ON_SPOKES
+    return {
+        "description": f'Services of the team "{team.name}"{" on the hub itself" if hub else ""}.',
+        "sourceRepos": [*dict.fromkeys([team.repo or fleet.gitops.repo, fleet.gitops.repo])],
+        "destinations": [{"server": server, "namespace": one} for one in team.namespaces],
+        "clusterResourceWhitelist": [],
+        **(_HANDS_NOTHING_ON if hub else {}),
     }
 
 
@@ -141,7 +165,8 @@ def platform_namespaces(fleet: Fleet) -> list[str]:
 def closed(fleet: Fleet, name: str) -> list[str]:
     """The namespaces that the AppProject of this name keeps shut where nothing widens it, as patterns."""
     system = system_namespaces(fleet)
-    more = platform_namespaces(fleet) if name == sets.SERVICES_PROJECT else ()
+    of_teams = {one for team in fleet.teams for one in team.namespaces}
+    more = sorted({*platform_namespaces(fleet), *of_teams}) if name == sets.SERVICES_PROJECT else ()
     return [*system, *(one for one in more if not is_among(one, system))]
 
 
@@ -158,6 +183,14 @@ def widened(fleet: Fleet, name: str) -> Project:
     """What the stack file adds to the AppProject of this name."""
     found: Project = getattr(fleet.projects, name)
     return found
+
+
+def lets_into(patterns: Iterable[str], namespace: str) -> bool:
+    """Whether an AppProject with these namespaces in its `destinations` lets deploy into one, as Argo CD reads them."""
+    known = [*patterns]
+    if any(one.startswith("!") and fnmatchcase(namespace, one[1:]) for one in known):
+        return False
+    return any(one.startswith("!") or fnmatchcase(namespace, one) for one in known)
 
 
 def is_among(namespace: str, patterns: Iterable[str]) -> bool:

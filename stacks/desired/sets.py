@@ -6,19 +6,24 @@ Pure: the component builds sets from it, and the checks of a stack file and of a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stacks.desired import contract
 from stacks.desired.contract import CLUSTER_SECRET_TYPE, DELIVERY_LABEL, STACK_LABEL
-from stacks.model.fleet import ApplicationSet, Fleet
+from stacks.desired.policy_paths import overlap
+from stacks.model.fleet import ApplicationSet, Fleet, Team
 from stacks.model.spoke import IN_CLUSTER_SERVER, Spoke
 
 PROJECT = "platform"
 """The AppProject of sets of the layouts `platform` and `directory`; like the next two, the hub's stack makes it."""
 SERVICES_PROJECT = "services"
 """The AppProject of sets of the layout `services`."""
+TEAM_PROJECT = "team-"
+"""What the AppProject of a team is called before the team's name; to the hub itself, `-hub` comes behind it."""
+APPS = "apps"
+"""The directory of the gitops-config repo that has the services."""
 HUB_PROJECT = "hub"
 """The AppProject of whatever is deployed to the hub itself."""
 PLATFORM = "platform"
@@ -26,6 +31,9 @@ PLATFORM = "platform"
 EXTERNAL_SECRETS = "external-secrets"
 """What a spoke's Application is called after its name where Argo CD delivers External Secrets."""
 ENVIRONMENT_LABEL = "environment"
+
+MAIN = "main"
+"""The revision that is followed of a team's own repo, where it names none."""
 
 Selector = dict[str, Any]
 """A label selector as Kubernetes has it: matchLabels, matchExpressions."""
@@ -44,6 +52,59 @@ class References:
 
     labels: frozenset[str]
     annotations: frozenset[str]
+
+
+class TeamSet(ApplicationSet):
+    """The services of one team, by the selector of a set of services: no stack file spells it out."""
+
+    team: Team
+
+    def has(self, directory: str) -> bool:
+        """Whether a directory is of the team's services; of several, as a pattern, whether any may be."""
+        return any(overlap(directory, own) for own in self.team.namespaces)
+
+
+def placed(fleet: Fleet) -> Iterator[tuple[str, ApplicationSet]]:
+    """All sets that a stack makes of its file, each with its place there: behind one of services, those of the teams.
+
+    Without the one that delivers External Secrets.
+    """
+    for index, one in enumerate(fleet.application_sets):
+        yield f"fleet:applicationSets[{index}]", one
+        for position, its in enumerate(of_teams(fleet, one)):
+            yield f"fleet:teams[{position}]", its
+
+
+def of_teams(fleet: Fleet, one: ApplicationSet) -> list[TeamSet]:
+    """The sets of the fleet's teams, in their order, that go with a set of services; none with another."""
+    if one.layout != "services" or isinstance(one, TeamSet):
+        return []
+    return [
+        TeamSet.model_construct(
+            **{
+                **dict(one),
+                "name": f"{one.name}-{team.name}",
+                "team": team,
+                "revision": team.revision or (MAIN if team.repo else one.revision),
+            }
+        )
+        for team in fleet.teams
+    ]
+
+
+def every(fleet: Fleet) -> list[ApplicationSet]:
+    """The sets of :func:`placed`, without their places."""
+    return [one for _, one in placed(fleet)]
+
+
+def repo(fleet: Fleet, one: ApplicationSet) -> str:
+    """The URL of the repo that the set deploys from."""
+    return (one.team.repo if isinstance(one, TeamSet) else None) or fleet.gitops.repo
+
+
+def services_folder(one: ApplicationSet) -> str:
+    """The directory in that repo which has the services of a set of services."""
+    return one.team.path if isinstance(one, TeamSet) else APPS
 
 
 def selector(fleet: Fleet, one: ApplicationSet) -> Selector:
@@ -99,17 +160,27 @@ def project(fleet: Fleet, stack: str, one: ApplicationSet) -> str:
 def projects_of(fleet: Fleet, stack: str, one: ApplicationSet) -> list[str]:
     """The AppProjects that the set deploys by, that of the hub last."""
     its = {project_for(one, spoke) for spoke in spokes(fleet, stack, one)}
-    return sorted(its or {_usual(one)}, key=lambda name: name == HUB_PROJECT)
+    return sorted(its or {_usual(one)}, key=lambda name: name == on_hub(one))
 
 
 def project_for(one: ApplicationSet, spoke: Spoke) -> str:
     """The AppProject that the set deploys to this spoke by."""
-    return HUB_PROJECT if spoke.in_cluster else _usual(one)
+    return on_hub(one) if spoke.in_cluster else _usual(one)
+
+
+def on_hub(one: ApplicationSet) -> str:
+    """The AppProject that the set deploys to the hub itself by."""
+    return team_project(one.team, hub=True) if isinstance(one, TeamSet) else HUB_PROJECT
+
+
+def team_project(team: Team, *, hub: bool = False) -> str:
+    """The AppProject of a team: for spokes, or for the hub itself."""
+    return f"{TEAM_PROJECT}{team.name}{f'-{HUB_PROJECT}' if hub else ''}"
 
 
 def projects_needed(fleet: Fleet, stack: str) -> list[str]:
     """The AppProjects that the stack's sets deploy by and that the stack which owns the hub makes, sorted."""
-    needed = (name for one in fleet.application_sets for name in projects_of(fleet, stack, one))
+    needed = (name for one in every(fleet) for name in projects_of(fleet, stack, one))
     return sorted(set(needed))
 
 
@@ -161,6 +232,8 @@ def external_secrets_selector(stack: str) -> Selector:
 
 
 def _usual(one: ApplicationSet) -> str:
+    if isinstance(one, TeamSet):
+        return team_project(one.team)
     return SERVICES_PROJECT if one.layout == "services" else PROJECT
 
 

@@ -275,6 +275,16 @@ def _revision(value: str) -> str:
     return value
 
 
+def _folder(value: str) -> str:
+    parts = value.split("/")
+    if re.search(r"[\s*?{}\[\]!\\]", value) or not all(parts) or {".", ".."} & {*parts}:
+        raise ValueError(
+            f'"{value}" is no directory in the repo: write its path from the repo\'s root, e.g. "apps", without "/" '
+            'at either end, "..", a pattern or a template'
+        )
+    return value
+
+
 def _mount(value: str) -> str:
     mount, _, last = _plain_path(value).rpartition("/")
     if last in _KV_PARTS and mount:
@@ -314,6 +324,7 @@ PlainPolicyPath = Annotated[str, AfterValidator(_plain_policy_path)]
 PolicyPathTemplate = Annotated[Template, AfterValidator(_policy_path)]
 GitRepo = Annotated[str, AfterValidator(_git_repo)]
 GitRevision = Annotated[str, AfterValidator(_revision)]
+Folder = Annotated[str, AfterValidator(_folder)]
 # What this machine fetches or reads itself.
 FileSource = Annotated[str, AfterValidator(_file_source)]
 HttpsUrl = Annotated[str, AfterValidator(_https)]

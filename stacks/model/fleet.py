@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints
 from stacks.model.fields import (
     DnsLabel,
     FileSource,
+    Folder,
     GitRepo,
     GitRevision,
     LabelValue,
@@ -106,6 +107,26 @@ class Projects(Section):
     )
 
 
+class Team(Section):
+    """A team whose services Argo CD deploys by an AppProject and ApplicationSets of their own."""
+
+    name: DnsLabel = Field(description="Name of the team; its AppProject is `team-<name>`.")
+    namespaces: list[Namespaces] = Field(
+        min_length=1,
+        description="Its services: each a namespace, and a directory under `path`; or `payments-*`, all that begin so.",
+    )
+    repo: GitRepo | None = Field(
+        None, description="URL of its own config repo; default: `fleet:gitops.repo`."
+    )
+    revision: GitRevision | None = Field(
+        None,
+        description="Revision to follow; default: with `repo` its `main`, else what the set follows.",
+    )
+    path: Folder = Field(
+        "apps", description="The directory there that has <service>/overlays/<environment>."
+    )
+
+
 class ApplicationSet(Section):
     """One ApplicationSet: which spokes it takes, and which directories of the gitops-config repo it deploys there."""
 
@@ -179,6 +200,10 @@ class Fleet(Section):
     projects: Projects = Field(
         default_factory=Projects,
         description="What Argo CD may deploy beyond Fleet's own AppProjects; only in the stack that owns the hub.",
+    )
+    teams: list[Team] = Field(
+        default_factory=list,
+        description="Teams with services of their own; the same in every stack of a hub; default: none.",
     )
     spokes: list[Spoke] = Field(
         default_factory=list, description="The workload clusters; default: none."

@@ -77,6 +77,15 @@ def test_the_projects_are_there_before_a_set_deploys_by_them(run_program: RunPro
         assert made <= {urn.rpartition("::")[2] for urn in after}, name
 
 
+def test_the_project_of_a_team_is_there_before_its_set(run_program: RunProgram) -> None:
+    """So its new repo is let in before anything deploys from that."""
+    teams = [{"name": "payments", "namespaces": ["payment-service"]}]
+    run = run_program("lab", {**example("lab"), "fleet:teams": teams})
+    project = run.object("AppProject", "team-payments", "hub").name
+    after = run.object("ApplicationSet", "services-payments", "hub").request.dependencies
+    assert project in {urn.rpartition("::")[2] for urn in after}
+
+
 @pytest.mark.parametrize("stack", ["lab", "production"])
 def test_platform_services_is_the_article_s(run_program: RunProgram, stack: str) -> None:
     one = run_program(stack).object("ApplicationSet", "platform-services", "hub")

@@ -130,6 +130,59 @@ def test_the_platform_team_has_namespaces_and_roles_besides() -> None:
     assert may(a_fleet(), "platform", *honest, *hostile) == honest
 
 
+OWN = "https://git.example.com/payments-config.git"
+TEAMS: list[dict[str, Any]] = [
+    {"name": "payments", "namespaces": ["payment-service", "payment-*"], "repo": OWN},
+    {"name": "identity", "namespaces": ["auth-service"]},
+]
+
+
+def test_a_team_deploys_into_its_namespaces_and_nowhere_else() -> None:
+    fleet = a_fleet(teams=TEAMS)
+    honest = {
+        deployment("payment-service"),
+        deployment("payment-api"),
+        Object("ExternalSecret", "payment-service", "external-secrets.io"),
+        replace(deployment("payment-service"), repo=OWN),
+    }
+    hostile = {
+        *(deployment(one) for one in (*SYSTEM, "auth-service", "payment", "platform", "other")),
+        Object("ClusterRoleBinding", group=RBAC),
+        CRD,
+        namespace("payment-service"),
+        namespace("auth-service"),
+        deployment("payment-service", HUB),
+        replace(deployment("payment-service"), repo="https://git.example.com/other.git"),
+    }
+    assert may(fleet, "team-payments", *honest, *hostile) == honest
+    theirs = {deployment("auth-service")}
+    others = {*honest, replace(deployment("auth-service"), repo=OWN)}
+    assert may(fleet, "team-identity", *theirs, *others) == theirs
+
+
+def test_what_a_team_has_the_other_services_have_not() -> None:
+    fleet = a_fleet(teams=TEAMS)
+    shut = [deployment(one) for one in ("payment-service", "payment-api", "auth-service")]
+    assert may(fleet, "services", *shut, deployment("other")) == {deployment("other")}
+    assert may(fleet, "platform", *shut) == {*shut}, "network policies, say"
+    opened = {"services": {"namespaces": ["auth-service"]}}
+    assert may(a_fleet(teams=TEAMS, projects=opened), "services", *shut) == {shut[2]}
+
+
+def test_a_team_on_the_hub_itself(joined: Fleet) -> None:
+    fleet = a_fleet(spokes=[a_spoke("prod-1"), ON_HUB], teams=TEAMS)
+    asked = [
+        deployment("payment-service", HUB),
+        deployment("auth-service", HUB),
+        deployment("argocd", HUB),
+        deployment("payment-service"),
+        Object("RoleBinding", "payment-service", RBAC, server=HUB),
+        Object("Application", "payment-service", "argoproj.io", server=HUB),
+    ]
+    assert may(fleet, "team-payments-hub", *asked) == {asked[0]}
+    assert may(fleet, "team-payments", *asked) == {asked[3]}
+
+
 @pytest.mark.parametrize("project", ["platform", "services"])
 def test_the_hub_is_shut_to_all_but_its_own_project(joined: Fleet, project: str) -> None:
     asked = [

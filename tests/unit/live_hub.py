@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from live.cluster_api import ClusterAPI, NotFound
-from stacks.desired import contract, sets
+from stacks.desired import application_sets, contract, projects, sets
 from stacks.model.auth import VaultAuth
 from stacks.model.fleet import Fleet
 
@@ -123,6 +123,11 @@ class LiveHub(ClusterAPI):
         """What `pulumi up` of the stack leaves, and Argo CD after it."""
         if fleet.owns_hub:
             self.with_argocd(stack)
+            kinds = f"{KINDS}/appprojects"
+            self.lists[kinds] = [
+                {**_object(name, stack), "spec": spec}
+                for name, spec in projects.of_hub(fleet).items()
+            ]
         for spoke in fleet.spokes:
             self.cluster(spoke.name, spoke.server, contract.labels(fleet, stack, spoke), stack)
             if spoke.identity:
@@ -134,17 +139,20 @@ class LiveHub(ClusterAPI):
             if isinstance(spoke.auth, VaultAuth):
                 owner = {"kind": "ExternalSecret", "name": f"cluster-{spoke.name}"}
                 self.lists[SECRETS][-1]["metadata"]["ownerReferences"] = [owner]
-        for one in fleet.application_sets:
-            name = sets.application_name(one, "{{.name}}")
-            template = name or "{{.name}}-{{index .path.segments 1}}"
-            clusters = {"clusters": {"selector": sets.selector(fleet, one)}}
-            generator = clusters if name else {"matrix": {"generators": [clusters, {"git": {}}]}}
-            self.set(one.name, stack, generator, template, preserve=one.preserve)
+        for one in sets.every(fleet):
+            spec = application_sets.set_spec(fleet, stack, one)
+            template = spec["template"]["metadata"]["name"]
+            self.set(one.name, stack, spec["generators"][0], template, preserve=one.preserve)
             for spoke in fleet.spokes:
                 if sets.takes(fleet, one, contract.labels(fleet, stack, spoke)):
                     of_one = sets.application_name(one, spoke.name)
-                    for made in [of_one] if of_one else [f"{spoke.name}-{x}" for x in ("a", "b")]:
+                    services = one.team.namespaces if isinstance(one, sets.TeamSet) else "ab"
+                    for made in [of_one] if of_one else [f"{spoke.name}-{x}" for x in services]:
                         self.application(made, one.name, spoke.name)
+                        self.lists[f"{KINDS}/applications"][-1]["spec"] = {
+                            "project": sets.project_for(one, spoke),
+                            "destination": {"namespace": made.removeprefix(f"{spoke.name}-")},
+                        }
         if any(fleet.delivery_of(spoke) == "argocd" for spoke in fleet.spokes):
             called = sets.external_secrets_set(stack)
             selector = {"clusters": {"selector": sets.external_secrets_selector(stack)}}

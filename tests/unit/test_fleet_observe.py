@@ -300,7 +300,7 @@ def test_application_set_errors() -> None:
         )
         == "no repo"
     )
-    assert set_error({}) == ""
+    assert set_error({}) == "Argo CD has not looked at it yet"
 
 
 def a_fleet(spoke: dict[str, Any] | None = None, **sections: Any) -> Fleet:
@@ -337,7 +337,7 @@ def test_the_whole_fleet_is_asked(argo: FakeCluster) -> None:
     hub, spokes = ask(argo)
     assert hub.reachable
     assert [application.spoke for application in hub.applications] == ["one"]
-    assert hub.application_sets == {"set": ""}
+    assert hub.application_sets == {"set": "Argo CD has not looked at it yet"}
     assert (hub.stores, hub.credentials) == ((), ())
     assert spokes["one"].reachable
 

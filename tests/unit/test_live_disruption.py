@@ -256,6 +256,35 @@ LOSSES: dict[str, tuple[Mapping[str, Any], Mapping[str, Any], list[tuple[str, st
             )
         ],
     ),
+    "services go to a team, and the set deletes": (
+        {"applicationSets": [DELETES], "spokes": [PROD]},
+        {
+            "applicationSets": [DELETES],
+            "spokes": [PROD],
+            "teams": [{"name": "first", "namespaces": ["a"]}],
+        },
+        [
+            (
+                "fleet:applicationSets[0]",
+                'ApplicationSet "services" would take no apps/a/overlays/* any more. Its 2 Applications (prod-1-a, '
+                "prod-1-b) would be deleted, and the workloads with them.",
+            )
+        ],
+    ),
+    "a team is gone": (
+        {
+            "applicationSets": [SERVICES],
+            "spokes": [PROD],
+            "teams": [{"name": "first", "namespaces": ["c"]}],
+        },
+        {"applicationSets": [SERVICES], "spokes": [PROD]},
+        [
+            (
+                "fleet:applicationSets",
+                'ApplicationSet "services-first" would be gone. Its Application prod-1-c would be deleted with the set',
+            )
+        ],
+    ),
     "External Secrets of one spoke": (
         {"externalSecrets": ARGOCD, "applicationSets": []},
         {

@@ -102,8 +102,8 @@ def test_applications_of_some_spokes() -> None:
     )
     assert hub_state.applications(hub, NAMESPACE, ["staging", "gone"]) == (
         LiveApplication("by-hand", "", "staging"),
-        LiveApplication("staging-a", "services", "staging"),
-        LiveApplication("staging-b", "services", "staging"),
+        LiveApplication("staging-a", "services", "staging", "services", "a"),
+        LiveApplication("staging-b", "services", "staging", "services", "b"),
     )
 
 
