@@ -22,6 +22,7 @@ from fleet.options import (
     stack_names,
 )
 from fleet.recover import recover
+from fleet.scaffold import scaffold_app
 from stacks.checks import neighbours
 from stacks.desired.sets import every
 from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError, server_of
@@ -41,6 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 app.add_typer(lab_app, name="lab")
+app.add_typer(scaffold_app, name="scaffold")
 app.command("credential", cls=PlainHelp)(credential)
 app.command("lint", cls=PlainHelp)(lint)
 app.command(

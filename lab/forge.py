@@ -15,20 +15,17 @@ from typing import Any
 
 import httpx
 
-from lab.context import CHECKOUT, Lab
+from lab.context import Lab
 from lab.errors import LabError
 from lab.home import LabHome, write_private
 from lab.ports import PortBook
 from lab.processes import Part
-from lab.working_clone import ensure_clone, first_push
 
 PART = "gitea"
 USER = "fleet"
 """The administrator, and the person who pushes in the lab."""
 EMAIL = "fleet@lab.invalid"
 ORGANIZATION, REPO = "platform", "gitops-config"
-SOURCE = CHECKOUT / "lab" / "gitops-config"
-"""What the repo starts with."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +62,10 @@ def client(home: LabHome) -> httpx.Client:
     return httpx.Client(base_url=base, headers=headers, trust_env=False, timeout=20)
 
 
-def boot(lab: Lab, *, source: Path = SOURCE, hooks: tuple[str, ...] = ()) -> None:
-    """Start Gitea; at the first start fill the repo from ``source``, later keep what it has.
+def boot(lab: Lab, *, hooks: tuple[str, ...] = ()) -> None:
+    """Start Gitea, with an empty repo at the first start.
 
-    ``hooks`` are the addresses that are told of each push. The person's clone is made where it
-    is missing. Raises :class:`LabError`.
+    ``hooks`` are the addresses that are told of each push. Raises :class:`LabError`.
     """
     part = _part(lab)
     lab.start(part)
@@ -78,13 +74,15 @@ def boot(lab: Lab, *, source: Path = SOURCE, hooks: tuple[str, ...] = ()) -> Non
         lab.processes.wait_ready(PART, lambda: http.get(version).is_success, 60)
     if not _credentials_file(lab.home).exists():
         _make_administrator(lab, part)
-    me = credentials(lab.home)
     with client(lab.home) as api:
-        _ensure_repo(api)
-        if _call(api, "GET", f"/repos/{ORGANIZATION}/{REPO}")["empty"]:
-            first_push(lab.home, source, repo_url(lab.home), me.username, me.token, EMAIL)
+        ensure_repo(api, REPO)
         _ensure_hooks(api, hooks)
-    ensure_clone(lab.home, repo_url(lab.home), me.username, me.token, EMAIL)
+
+
+def is_empty(home: LabHome) -> bool:
+    """Whether nobody has pushed to the gitops-config repo yet."""
+    with client(home) as api:
+        return bool(_call(api, "GET", f"/repos/{ORGANIZATION}/{REPO}")["empty"])
 
 
 def _part(lab: Lab) -> Part:
@@ -183,11 +181,12 @@ def _make_administrator(lab: Lab, part: Part) -> None:
     write_private(_credentials_file(lab.home), json.dumps(made))
 
 
-def _ensure_repo(api: httpx.Client) -> None:
+def ensure_repo(api: httpx.Client, name: str) -> None:
+    """Have a public, empty repo of this name, unless it is there."""
     if api.get(f"/orgs/{ORGANIZATION}").status_code == 404:
         _call(api, "POST", "/orgs", {"username": ORGANIZATION, "visibility": "public"})
-    if api.get(f"/repos/{ORGANIZATION}/{REPO}").status_code == 404:
-        body = {"name": REPO, "private": False, "default_branch": "main"}
+    if api.get(f"/repos/{ORGANIZATION}/{name}").status_code == 404:
+        body = {"name": name, "private": False, "default_branch": "main"}
         _call(api, "POST", f"/orgs/{ORGANIZATION}/repos", body)
 
 

@@ -18,6 +18,7 @@ from lab import (
     environment,
     external_secrets,
     forge,
+    gitops_repo,
     janitor,
     private_tmp,
     pulumi_plugins,
@@ -112,6 +113,8 @@ def boot(
                 "Pulumi plugins": lambda: _choose_plugins(lab),
             },
         )
+        # By the addresses of all these.
+        gitops_repo.ensure(lab)
 
 
 def deploy(home: LabHome, toolbox: Toolbox, reporter: Reporter) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lab.context import CHECKOUT
 from stacks.desired import argocd_manager as rights
 from stacks.desired import external_secrets_rights
 from stacks.desired import vault_identity as identity
 from stacks.model.fleet import Fleet
+from tests.lab_repo import lab_repo
 from tests.real.conftest import Cluster
 
 NAMESPACE = "kube-system"
@@ -62,10 +62,8 @@ def _apply(cluster: Cluster, *objects: dict[str, Any], user: str = "") -> str:
 
 def test_it_hands_out_what_it_has_and_no_more(cluster: Cluster) -> None:
     mine = _give(cluster)
-    folder = CHECKOUT / "lab/gitops-config/base"
-    for path in ("namespaces/namespaces.yaml", "rbac/read-only-role.yaml", "rbac/platform-binding.yaml",
-                 "rbac/team-bindings.yaml"):  # fmt: skip
-        cluster.kubectl("apply", "--server-side", MANAGER, "-f", str(folder / path))
+    for path in ("namespaces", "rbac"):
+        cluster.kubectl("apply", "--server-side", MANAGER, "-k", str(lab_repo() / "base" / path))
     for one in mine:
         assert not _apply(cluster, one, user=MANAGER), one["metadata"]["name"]
     cluster.kubectl("get", "pods", "-A", MANAGER)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +7,8 @@ import yaml
 
 from stacks.desired import argocd_manager, external_secrets_rights, vault_identity
 from stacks.model.fleet import Fleet
+from tests.lab_repo import lab_repo
 
-CONFIG_REPO = Path(__file__).parents[2] / "lab" / "gitops-config"
 RBAC = "rbac.authorization.k8s.io"
 READ, WRITE = ["get", "list", "watch"], ["create", "update", "patch", "delete"]
 # API group and plural of every kind that the lab's gitops-config repo may hold.
@@ -70,7 +69,7 @@ def _may(
 def _objects() -> list[dict[str, Any]]:
     found = [
         one
-        for path in sorted(CONFIG_REPO.rglob("*.yaml"))
+        for path in sorted(lab_repo().rglob("*.yaml"))
         for one in yaml.safe_load_all(path.read_text())
         if one and one.get("kind") not in ("Kustomization", None)
     ]

@@ -10,14 +10,33 @@ import pytest
 import yaml
 
 from lab.topology import TOPOLOGIES
+from tests.lab_repo import lab_repo
 
 CHECKOUT = Path(__file__).parents[2]
-REPO = CHECKOUT / "lab" / "gitops-config"
 TAGS = {"dev": "v2.4.0-alpha.2", "staging": "v2.3.1-rc.1", "production": "v2.3.0"}
 SERVICES = ("auth-service", "notification-service", "payment-service")
 
-KUSTOMIZATIONS = sorted(REPO.rglob("kustomization.yaml"))
-MANIFESTS = sorted(path for path in REPO.rglob("*.yaml") if path.name != "kustomization.yaml")
+
+@pytest.fixture(autouse=True)
+def _repo(request: pytest.FixtureRequest) -> None:
+    request.module.REPO = lab_repo()
+
+
+REPO = Path()
+
+
+def _kustomizations() -> list[Path]:
+    return sorted(REPO.rglob("kustomization.yaml"))
+
+
+def _manifests() -> Iterator[Path]:
+    """What is applied, and not what only Kustomize reads."""
+    return (
+        path
+        for folder in ("base", "apps", "clusters")
+        for path in sorted((REPO / folder).rglob("*.yaml"))
+        if path.name != "kustomization.yaml"
+    )
 
 
 def _short(path: Path) -> str:
@@ -52,15 +71,21 @@ def _spokes() -> list[dict[str, Any]]:
 
 
 def test_three_top_folders_and_nothing_else() -> None:
-    folders = sorted(path.name for path in REPO.iterdir() if path.is_dir())
+    folders = sorted(
+        path.name for path in REPO.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
     assert folders == ["apps", "base", "clusters"]
     assert sorted(path.name for path in (REPO / "apps").iterdir()) == list(SERVICES)
     shared = {path.name for path in (REPO / "base").iterdir()}
     assert shared == {"namespaces", "network-policies", "rbac"}
 
 
-@pytest.mark.parametrize("kustomization", KUSTOMIZATIONS, ids=_short)
-def test_whatever_a_kustomization_names_exists(kustomization: Path) -> None:
+def test_whatever_a_kustomization_names_exists() -> None:
+    for kustomization in _kustomizations():
+        _named_exists(kustomization)
+
+
+def _named_exists(kustomization: Path) -> None:
     content = _load(kustomization)
     assert content["kind"] == "Kustomization"
     named = [
@@ -74,15 +99,15 @@ def test_whatever_a_kustomization_names_exists(kustomization: Path) -> None:
             assert (target / "kustomization.yaml").is_file(), f"{name} has no kustomization.yaml"
 
 
-@pytest.mark.parametrize("kustomization", KUSTOMIZATIONS, ids=_short)
-def test_no_file_lies_beside_a_kustomization_unused(kustomization: Path) -> None:
-    content = _load(kustomization)
-    named = {
-        *content.get("resources", []),
-        *(patch["path"] for patch in content.get("patches", [])),
-    }
-    beside = {path.name for path in kustomization.parent.glob("*.yaml")} - {"kustomization.yaml"}
-    assert beside <= named
+def test_no_file_lies_beside_a_kustomization_unused() -> None:
+    for kustomization in _kustomizations():
+        content = _load(kustomization)
+        named = {
+            *content.get("resources", []),
+            *(patch["path"] for patch in content.get("patches", [])),
+        }
+        beside = {path.name for path in kustomization.parent.glob("*.yaml")}
+        assert beside - {"kustomization.yaml"} <= named, kustomization
 
 
 @pytest.mark.parametrize("environment", sorted(TAGS))
@@ -165,7 +190,7 @@ def test_payment_service_fetches_its_credentials_from_vault_as_the_article_says(
 
 
 def test_no_secret_is_in_git() -> None:
-    for path in MANIFESTS:
+    for path in _manifests():
         for document in _documents(path):
             assert document["kind"] != "Secret", _short(path)
 
@@ -182,7 +207,7 @@ def test_cluster_info_says_what_the_stack_file_says(spoke: dict[str, Any]) -> No
     assert info["data"] == {key: spoke[key] for key in ("name", "region", "environment")}
 
 
-@pytest.mark.parametrize("cluster", sorted(path.name for path in (REPO / "clusters").iterdir()))
+@pytest.mark.parametrize("cluster", sorted({spoke["name"] for spoke in _spokes()}))
 def test_a_platform_has_every_base_and_a_namespace_per_service(cluster: str) -> None:
     objects = list(_built(REPO / "clusters" / cluster / "platform" / "kustomization.yaml"))
     namespaces = {item["metadata"]["name"] for item in objects if item["kind"] == "Namespace"}
