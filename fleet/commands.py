@@ -12,6 +12,7 @@ from fleet import __version__
 from fleet.credential import credential
 from fleet.lab import lab_app
 from fleet.lint import lint
+from fleet.migrate import migrate_app
 from fleet.options import (
     JsonOption,
     PlainHelp,
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 app.add_typer(lab_app, name="lab")
 app.add_typer(scaffold_app, name="scaffold")
+app.add_typer(migrate_app, name="migrate")
 app.command("credential", cls=PlainHelp)(credential)
 app.command("lint", cls=PlainHelp)(lint)
 app.command(

@@ -95,13 +95,20 @@ def lint(
     from gitops.sarif import sarif
     from gitops.tree import TreeError
 
-    places = _places(team or [])
-    if directory is None and not places:
+    checkouts = {
+        name: Path(path)
+        for name, path in places(team or [], "NAME=DIR", "payments=../payments-config").items()
+    }
+    if directory is None and not checkouts:
         fail("name the checkout of the gitops-config repo, or of a team's by --team NAME=DIR")
     stacks = stack_fleets(stack or stack_names())
     try:
         found = linting.lint(
-            directory, stacks, _crds(stacks, crds or []), None if no_cache else _cache(), places
+            directory,
+            stacks,
+            _crds(stacks, crds or []),
+            None if no_cache else cache_folder(),
+            checkouts,
         )
     except (TreeError, KustomizeError) as error:
         fail(str(error))
@@ -111,17 +118,18 @@ def lint(
     elif as_json:
         typer.echo(json.dumps({"ok": not errors, "findings": _json(found)}, indent=2))
     else:
-        _say(", ".join(map(str, [*filter(None, [directory]), *places.values()])), found, errors)
+        _say(", ".join(map(str, [*filter(None, [directory]), *checkouts.values()])), found, errors)
     raise typer.Exit(1 if errors else 0)
 
 
-def _places(given: list[str]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+def places(given: list[str], form: str, example: str) -> dict[str, str]:
+    """What `--team NAME=…` says, by the team's name; ends the command where it says nothing of the `form`."""
+    found: dict[str, str] = {}
     for text in given:
-        name, equals, path = text.partition("=")
-        if not (name and equals and path):
-            fail(f'--team "{text}": write NAME=DIR, e.g. payments=../payments-config')
-        if found.setdefault(name, Path(path)) != Path(path):
+        name, equals, place = text.partition("=")
+        if not (name and equals and place):
+            fail(f'--team "{text}": write {form}, e.g. {example}')
+        if found.setdefault(name, place) != place:
             fail(f'--team: "{name}" is given twice')
     return found
 
@@ -193,6 +201,7 @@ def _crds(stacks: dict[str, Fleet], given: list[Path]) -> list[dict[str, Any]]:
     return found
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Where what Kustomize has built is kept: this user's alone."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "fleet" / "lint"

@@ -184,13 +184,12 @@ class Kustomize:
             said = f"Error: kustomize gave no answer within {SECONDS} s; does a resource come from a URL?"
             return subprocess.CompletedProcess(words, 1, "", said)
 
-    def _key(self, directory: str) -> str:
-        """A digest of all files that a directory is made of: its own, and what its files name, and so on."""
+    def files(self, directory: str) -> dict[str, str]:
+        """All files that a directory is made of, by path, each with its digest: its own, what they name, and so on."""
         seen: set[Path] = set()
         first = (self._tree.root / directory).resolve()
         left = [first]
-        whole = hashlib.sha256(f"{_FORMAT} {self._version} {directory}\n".encode())
-        files = []
+        files = {}
         while left:
             one = _resolved(left.pop())
             # Links may lead round and round, or out.
@@ -201,9 +200,14 @@ class Kustomize:
                 left += one.iterdir() if one == first else _first_files(one)
             elif one.is_file():
                 digest, named = self._read(one)
-                files.append(f"{one.relative_to(self._tree.root)} {digest}\n")
+                files[one.relative_to(self._tree.root).as_posix()] = digest
                 left += named
-        for line in sorted(files):
+        return files
+
+    def _key(self, directory: str) -> str:
+        """A digest over all that a directory is made of."""
+        whole = hashlib.sha256(f"{_FORMAT} {self._version} {directory}\n".encode())
+        for line in sorted(f"{path} {digest}\n" for path, digest in self.files(directory).items()):
             whole.update(line.encode())
         return whole.hexdigest()
 

@@ -122,6 +122,14 @@ class ClusterAPI:
         query = f"?fieldManager={quote(manager)}&force=true{'&dryRun=All' if dry_run else ''}"
         self._ask("PATCH", path + query, json.dumps(document), "application/apply-patch+yaml")
 
+    def patch(self, path: str, operations: list[dict[str, Any]]) -> None:
+        """Change the object at `path` by a JSON patch, whole or not at all. Raises Unreachable, NotFound for a 404."""
+        self._ask("PATCH", path, json.dumps(operations), "application/json-patch+json")
+
+    def merge(self, path: str, changes: dict[str, Any]) -> None:
+        """Change the object at `path` by a JSON merge patch. Raises Unreachable, NotFound for a 404."""
+        self._ask("PATCH", path, json.dumps(changes), "application/merge-patch+json")
+
     def delete(self, path: str, *, dry_run: bool = False) -> None:
         """Delete the object at `path`. Raises Unreachable, NotFound for a 404."""
         self._ask("DELETE", path + ("?dryRun=All" if dry_run else ""))

@@ -7,11 +7,13 @@ file's fleet is held against the live hub.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from live.hub_state import HubState, LiveProject
-from stacks.desired import projects, sets
+from live.applications import Application
+from live.hub_state import HubState, LiveProject, LiveSet
+from stacks.desired import application_sets, contract, projects, sets
 from stacks.model.errors import Problem
-from stacks.model.fleet import Fleet
+from stacks.model.fleet import ApplicationSet, Fleet
 
 GUIDE = "docs/teams.md"
 _SHOWN = 5
@@ -64,6 +66,66 @@ def problems(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
             f'AppProject "{name}" would be shut to {there}, where {listed} '
             f"{'deploys' if len(out) == 1 else 'deploy'} by it, and would sync nothing any more; {todo}: {GUIDE}",
         )
+
+
+@dataclass(frozen=True)
+class Move:
+    """An Application that goes from the ApplicationSet which owns it to the one that the stack file has for it."""
+
+    application: Application
+    to: str
+
+
+def moves(
+    fleet: Fleet, stack: str, state: HubState, applications: Mapping[str, Application]
+) -> tuple[list[Move], list[str]]:
+    """The Applications to hand over, and why that can't be done yet: empty where it can.
+
+    A set would take back at once what it still makes: `up` comes first.
+    """
+    services = [one for one in sets.every(fleet) if one.layout == "services"]
+    named = {one.name: one for one in services}
+    live = {one.object_name: one for one in state.sets if one.owner == stack}
+    spokes = {spoke.name: contract.labels(fleet, stack, spoke) for spoke in fleet.spokes}
+    found, wrong = [], []
+    for one in applications.values():
+        if one.cluster not in spokes or one.set not in live or not _of_services(live[one.set]):
+            continue
+        service = one.name.removeprefix(f"{one.cluster}-")
+        to = _set_of(services, fleet, spokes[one.cluster], service)
+        if to and to.name != one.set:
+            found.append(Move(one, to.name))
+    for name in sorted({name for one in found for name in (one.application.set, one.to)}):
+        wanted = named.get(name)
+        if name not in live:
+            wrong.append(f'the hub has no ApplicationSet "{name}" of this stack yet')
+        elif wanted and live[name].directories != _directories(fleet, stack, wanted):
+            wrong.append(f'ApplicationSet "{name}" on the hub is not yet as the stack file has it')
+        elif not wanted:
+            wrong.append(
+                f'ApplicationSet "{name}" is on the hub, and not in the stack file any more'
+            )
+    return sorted(found, key=lambda move: move.application.name), wrong
+
+
+def _of_services(live: LiveSet) -> bool:
+    return any(not left_out for _, left_out in live.directories)
+
+
+def _set_of(
+    services: list[ApplicationSet], fleet: Fleet, labels: Mapping[str, str], service: str
+) -> ApplicationSet | None:
+    taking = [one for one in services if sets.takes(fleet, one, labels)]
+    its = [one for one in taking if isinstance(one, sets.TeamSet) and one.has(service)]
+    others = [one for one in taking if not isinstance(one, sets.TeamSet)]
+    return next(iter([*its, *others]), None)
+
+
+def _directories(fleet: Fleet, stack: str, one: ApplicationSet) -> frozenset[tuple[str, bool]]:
+    return frozenset(
+        (each["path"], each.get("exclude", False))
+        for each in application_sets.directories(fleet, stack, one)
+    )
 
 
 def _namespaces(fleet: Fleet) -> Mapping[str, tuple[str, ...]]:
