@@ -14,6 +14,11 @@ from stacks.desired import application_sets, external_secrets_set, projects, set
 from stacks.desired.contract import STACK_LABEL
 from stacks.model.fleet import Fleet
 
+# Told of a push, Argo CD looks at a set at once, and then writes it back whole: from there on its fields are Argo CD's,
+# and Pulumi could change none of them. Whose the set is, the preflight has seen.
+# https://www.pulumi.com/registry/packages/kubernetes/how-to-guides/managing-resources-with-server-side-apply/
+OURS = {"pulumi.com/patchForce": "true"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class FleetApplicationSetsArgs:
@@ -54,6 +59,7 @@ class FleetApplicationSets(pulumi.ComponentResource):
                     "name": called,
                     "namespace": args.namespace,
                     "labels": {STACK_LABEL: args.stack},
+                    "annotations": OURS if kind == "ApplicationSet" else {},
                 },
                 spec=spec,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),

@@ -214,6 +214,29 @@ def add_cluster(name: NameArgument) -> None:
         out.print(f"    - name: {name}\n      environment: production\n      region: us-west-2")
 
 
+@lab_app.command("add-repo", cls=PlainHelp)
+def add_repo(
+    name: Annotated[
+        str, typer.Argument(help="The repo's name; it is one of the organization platform.")
+    ],
+) -> None:
+    """Make one more, empty repo on the lab's forge, for a team of its own: `fleet migrate push` fills it.
+
+    It is public, and Argo CD is told of each push to it. Prints its URL.
+
+    Example:
+      fleet lab add-repo payments-config
+
+    """
+    with told_errors():
+        from lab import forge
+
+        home = lab_home.started_home()
+        with forge.client(home) as api:
+            forge.ensure_repo(api, name)
+        typer.echo(forge.repo_url(home, name))
+
+
 @lab_app.command("remove-cluster", cls=PlainHelp)
 def remove_cluster(name: NameArgument, yes: YesOption = False) -> None:
     """Stop a cluster and delete its state. Take its spoke out of the stack first.

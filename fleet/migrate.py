@@ -15,6 +15,8 @@ from stacks.loading.load import load_file
 from stacks.model.errors import StackError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from live.cluster_api import ClusterAPI
     from live.handing_over import Move
 
@@ -46,6 +48,9 @@ def teams(
     is not made anew, and its workloads go on. It shows what it will do and asks; then it waits until Argo CD is done.
     Run it again where it was cut off: it goes on with the rest.
 
+    Where a team was taken out of the stack file, run it before the `up`: it takes away the team's set and leaves the
+    Applications, which the set of the other services takes over with that `up`.
+
     Exit codes: 0 handed over, or nothing to do; 1 not done in time, or you said no; 2 bad input, `up` comes first, or
     the hub can't be reached.
 
@@ -67,9 +72,10 @@ def teams(
     api, namespace = ClusterAPI(kubeconfig, fleet.hub.context), fleet.argocd.namespace
     try:
         identity.check("the hub", fleet.hub.identity or "", api)
-        found, wrong = handing_over.moves(
+        plan = handing_over.handover(
             fleet, name, hub_state.read(api, namespace), applications.read(api, namespace)
         )
+        found = plan.moves
         if not found:
             typer.echo(
                 f"stack {name}: every Application is of the set that the stack file has for it"
@@ -77,8 +83,14 @@ def teams(
             return
         for move in found:
             typer.echo(f"{move.application.name}: from {move.application.set} to {move.to}")
-        if wrong:
-            fail(f"{'; '.join(wrong)}: run `pulumi up` of stack {name} first; nothing was changed")
+        for one in plan.leaving:
+            typer.echo(
+                f'ApplicationSet "{one}", which the stack file has no more: goes, without its Applications'
+            )
+        if plan.wrong:
+            fail(
+                f"{'; '.join(plan.wrong)}: run `pulumi up` of stack {name} first; nothing was changed"
+            )
         if dry_run:
             typer.echo(f"{counted(len(found), 'Application')} would be handed over")
             return
@@ -87,6 +99,13 @@ def teams(
             yes=yes,
             without="nobody is here to ask: say --yes, or --dry-run",
         )
+        for one in plan.leaving:
+            applications.let_go(api, namespace, one)
+        if plan.leaving:
+            typer.echo(
+                f"now run `pulumi up` of stack {name}: with it the other sets take them over"
+            )
+            return
         for move in found:
             applications.release(api, namespace, move.application)
         for to in sorted({move.to for move in found}):
@@ -105,7 +124,9 @@ def teams(
     typer.echo(f"{counted(len(found), 'Application')} handed over; none was made anew")
 
 
-def _handed_over(api: ClusterAPI, namespace: str, found: list[Move], timeout: float) -> list[str]:
+def _handed_over(
+    api: ClusterAPI, namespace: str, found: Sequence[Move], timeout: float
+) -> list[str]:
     """The Applications that their new sets haven't taken when the time is up, by name."""
     from live import applications
 

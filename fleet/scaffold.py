@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class _WithDefault(TyperGroup):
-    """`fleet scaffold DIR` is `fleet scaffold repo DIR`: a word that is no command is a directory."""
+    """`fleet scaffold DIR` is `fleet scaffold directory DIR`: a word that is no command is a directory."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in self.commands:
-            args = ["repo", *args]
+            args = ["directory", *args]
         return super().resolve_command(ctx, args)
 
 
@@ -48,8 +48,13 @@ StackOption = Annotated[
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be written only.")]
 
 
-@scaffold_app.command("repo", cls=PlainHelp)
-def repo(
+ROLLOUTS = """\
+note: the spokes need Argo Rollouts, and Argo CD the right to its kinds, in the stack file under fleet:rbac.rules:
+  - {apiGroups: [argoproj.io], resources: [rollouts, analysistemplates], verbs: ["*"]}"""
+
+
+@scaffold_app.command("directory", cls=PlainHelp)
+def scaffold(
     directory: Annotated[
         Path, typer.Argument(help="The checkout, or a new directory.", metavar="DIR")
     ],
@@ -67,7 +72,9 @@ def repo(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a gitops-config repo out of the stack files, or add what it lacks of them. `repo` may be left out.
+    """Write a gitops-config repo out of the stack files, or add what it lacks of them.
+
+    The command's own word, `directory`, may be left out.
 
     A new one gets, for the clusters, environments and teams of the stacks:
       base/              namespaces, network policies, read-only access for the teams
@@ -178,6 +185,8 @@ def service(
     with _told(), _alone(directory, dry_run):
         plan = run.service(stacks, directory, given, team)
         _carry_out(plan, yes=yes, dry_run=dry_run, as_json=as_json)
+    if canary and not as_json:
+        typer.echo(ROLLOUTS)
     raise typer.Exit(1 if _left(plan) else 0)
 
 

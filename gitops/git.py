@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,17 +39,22 @@ def top(folder: Path) -> Path | None:
     return Path(done.stdout.decode().strip()).resolve() if done.returncode == 0 else None
 
 
-def merged(folder: Path, base: bytes, mine: bytes, theirs: bytes) -> bytes | None:
-    """`mine` with what changed from `base` to `theirs`; None where the two changed the same lines."""
-    import tempfile
+def merged(
+    folder: Path, base: bytes, mine: bytes, theirs: bytes, *, union: bool = False
+) -> bytes | None:
+    """`mine` with what changed from `base` to `theirs`; None where the two changed the same lines.
 
+    With `union` the lines of both are kept there, mine first.
+    """
     with tempfile.TemporaryDirectory() as work:
         names = []
         for name, content in (("mine", mine), ("base", base), ("theirs", theirs)):
             path = Path(work, name)
             path.write_bytes(content)
             names.append(str(path))
-        done = _ran(folder, ("merge-file", "-p", "--quiet", *names), None)
+        done = _ran(
+            folder, ("merge-file", "-p", "--quiet", *(["--union"] if union else []), *names), None
+        )
     return done.stdout if done.returncode == 0 else None
 
 

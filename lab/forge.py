@@ -42,9 +42,9 @@ def url(home: LabHome) -> str:
     return f"http://127.0.0.1:{PortBook(home.ports).get(PART)}"
 
 
-def repo_url(home: LabHome) -> str:
-    """The clone address of the gitops-config repo: public, and free of credentials."""
-    return f"{url(home)}/{ORGANIZATION}/{REPO}.git"
+def repo_url(home: LabHome, name: str = REPO) -> str:
+    """The clone address of a repo, the gitops-config one by default: public, and free of credentials."""
+    return f"{url(home)}/{ORGANIZATION}/{name}.git"
 
 
 def credentials(home: LabHome) -> Credentials:
@@ -182,7 +182,7 @@ def _make_administrator(lab: Lab, part: Part) -> None:
 
 
 def ensure_repo(api: httpx.Client, name: str) -> None:
-    """Have a public, empty repo of this name, unless it is there."""
+    """Have a public repo of this name, empty unless it is there. Raises :class:`LabError` where the forge refuses."""
     if api.get(f"/orgs/{ORGANIZATION}").status_code == 404:
         _call(api, "POST", "/orgs", {"username": ORGANIZATION, "visibility": "public"})
     if api.get(f"/repos/{ORGANIZATION}/{name}").status_code == 404:
@@ -191,8 +191,8 @@ def ensure_repo(api: httpx.Client, name: str) -> None:
 
 
 def _ensure_hooks(api: httpx.Client, wanted: tuple[str, ...]) -> None:
-    """Have exactly these webhooks of ours; a port may have changed since the last start."""
-    path = f"/repos/{ORGANIZATION}/{REPO}/hooks"
+    """Have exactly these webhooks of ours, for all repos; a port may have changed since the last start."""
+    path = f"/orgs/{ORGANIZATION}/hooks"
     there = {hook["config"]["url"]: hook["id"] for hook in _call(api, "GET", path)}
     for address, number in there.items():
         if address not in wanted and address.startswith("http://127.0.0.1:"):

@@ -56,6 +56,12 @@ def release(api: ClusterAPI, namespace: str, one: Application) -> None:
             )
 
 
+def let_go(api: ClusterAPI, namespace: str, name: str) -> None:
+    """Delete an ApplicationSet, and leave its Applications as they are, without an owner. Raises Unreachable."""
+    path = f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applicationsets/{name}"
+    api.delete(f"{path}?propagationPolicy=Orphan")
+
+
 def refresh_set(api: ClusterAPI, namespace: str, name: str) -> None:
     """Have Argo CD look at an ApplicationSet now, and not minutes after its last error. Raises Unreachable."""
     path = f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applicationsets/{name}"

@@ -124,11 +124,12 @@ class ClusterAPI:
 
     def patch(self, path: str, operations: list[dict[str, Any]]) -> None:
         """Change the object at `path` by a JSON patch, whole or not at all. Raises Unreachable, NotFound for a 404."""
-        self._ask("PATCH", path, json.dumps(operations), "application/json-patch+json")
+        # The official client takes this content type for a list only.
+        self._ask("PATCH", path, operations, "application/json-patch+json")
 
     def merge(self, path: str, changes: dict[str, Any]) -> None:
         """Change the object at `path` by a JSON merge patch. Raises Unreachable, NotFound for a 404."""
-        self._ask("PATCH", path, json.dumps(changes), "application/merge-patch+json")
+        self._ask("PATCH", path, changes, "application/merge-patch+json")
 
     def delete(self, path: str, *, dry_run: bool = False) -> None:
         """Delete the object at `path`. Raises Unreachable, NotFound for a 404."""
@@ -159,7 +160,7 @@ class ClusterAPI:
         self,
         method: str,
         path: str,
-        body: dict[str, Any] | str | None = None,
+        body: dict[str, Any] | list[dict[str, Any]] | str | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> str:

@@ -45,7 +45,9 @@ def problems(fleet: Fleet, stack: str, state: HubState) -> Iterator[Problem]:
         out = [
             one
             for one in state.applications
+            # One that no set has is being handed over: the next gives it its project.
             if one.project == name
+            and one.set
             and projects.lets_into(project.namespaces, one.namespace)
             and not projects.lets_into(then, one.namespace)
             # What is shut to services for another reason is shut to be.
@@ -76,40 +78,55 @@ class Move:
     to: str
 
 
-def moves(
-    fleet: Fleet, stack: str, state: HubState, applications: Mapping[str, Application]
-) -> tuple[list[Move], list[str]]:
-    """The Applications to hand over, and why that can't be done yet: empty where it can.
+@dataclass(frozen=True)
+class Handover:
+    """What is to be handed over: the moves, why that can't be done yet, and the sets that give way to it.
 
-    A set would take back at once what it still makes: `up` comes first.
+    Those are in the stack file no more; where they went with their Applications, nothing would manage these.
+    """
+
+    moves: tuple[Move, ...]
+    wrong: tuple[str, ...] = ()
+    leaving: tuple[str, ...] = ()
+
+
+def handover(
+    fleet: Fleet, stack: str, state: HubState, applications: Mapping[str, Application]
+) -> Handover:
+    """The Applications to hand over.
+
+    A set would take back at once what it still makes: `up` comes first. One that no set has is on its way.
     """
     services = [one for one in sets.every(fleet) if one.layout == "services"]
     named = {one.name: one for one in services}
     live = {one.object_name: one for one in state.sets if one.owner == stack}
     spokes = {spoke.name: contract.labels(fleet, stack, spoke) for spoke in fleet.spokes}
-    found, wrong = [], []
+    found, wrong, leaving = [], [], []
     for one in applications.values():
-        if one.cluster not in spokes or one.set not in live or not _of_services(live[one.set]):
+        if one.cluster not in spokes or (one.set and not _of_services(live.get(one.set))):
             continue
         service = one.name.removeprefix(f"{one.cluster}-")
         to = _set_of(services, fleet, spokes[one.cluster], service)
         if to and to.name != one.set:
             found.append(Move(one, to.name))
-    for name in sorted({name for one in found for name in (one.application.set, one.to)}):
+    for name in sorted({name for one in found for name in (one.application.set, one.to) if name}):
         wanted = named.get(name)
-        if name not in live:
+        if name in live and not wanted:
+            leaving.append(name)
+        elif name not in live:
             wrong.append(f'the hub has no ApplicationSet "{name}" of this stack yet')
         elif wanted and live[name].directories != _directories(fleet, stack, wanted):
             wrong.append(f'ApplicationSet "{name}" on the hub is not yet as the stack file has it')
-        elif not wanted:
-            wrong.append(
-                f'ApplicationSet "{name}" is on the hub, and not in the stack file any more'
-            )
-    return sorted(found, key=lambda move: move.application.name), wrong
+    if leaving:
+        # Theirs come first, and need no `up` before; with the next `up` the others take them.
+        found = [one for one in found if one.application.set in leaving]
+        wrong = []
+    found.sort(key=lambda move: move.application.name)
+    return Handover(tuple(found), tuple(wrong), tuple(leaving))
 
 
-def _of_services(live: LiveSet) -> bool:
-    return any(not left_out for _, left_out in live.directories)
+def _of_services(live: LiveSet | None) -> bool:
+    return live is not None and any(not left_out for _, left_out in live.directories)
 
 
 def _set_of(

@@ -100,6 +100,7 @@ def _teams(repo: Repo) -> Iterator[Finding]:
             ]
             for name in tree.services(folder):
                 owner = next((team for team in known.values() if _has(team, name)), None)
+                moved = owner is not None and bool(owner.repo) and not key
                 if owner in here or (owner is None and not key and folder == APPS):
                     continue
                 yield Finding(
@@ -113,6 +114,8 @@ def _teams(repo: Repo) -> Iterator[Finding]:
                     else "is deployed nowhere: it is no service of "
                     + " or ".join(f'team "{team.name}"' for team in here)
                     + f"; add it to `namespaces` under fleet:teams: {name}",
+                    # Left behind by a migration.
+                    "warning" if moved else "error",
                 )
 
 

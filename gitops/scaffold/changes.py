@@ -75,11 +75,24 @@ def _change(root: Path, path: str, wanted: bytes, record: Record) -> Change | No
     if blob(unix) in written:
         return Change(path, "update", before, wanted, _as(before, wanted))
     for old in _bases(root, path, written):
-        if (merged := git.merged(root, old, unix, wanted)) is not None:
+        if (merged := _merged(root, path, old, unix, wanted)) is not None:
             if merged == unix:
                 return None
             return Change(path, "merge", before, wanted, _as(before, merged))
     return Change(path, "edited", before, wanted, None)
+
+
+def _merged(root: Path, path: str, old: bytes, mine: bytes, wanted: bytes) -> bytes | None:
+    found = git.merged(root, old, mine, wanted)
+    if found is not None or not path.endswith("/kustomization.yaml"):
+        return found
+    # In a list both add their entries at one place; as long as the person took none out, all of them are meant.
+    steps = difflib.SequenceMatcher(None, _lines(old), _lines(mine), autojunk=False).get_opcodes()
+    if any(tag in ("replace", "delete") for tag, *_ in steps):
+        return None
+    found = git.merged(root, old, mine, wanted, union=True)
+    entries = [line for line in _lines(found or b"") if line.startswith("  - ")]
+    return found if len(entries) == len({*entries}) else None
 
 
 def _bases(root: Path, path: str, written: frozenset[str]) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitops.scaffold import changes, wanted, writing
+from gitops.scaffold import record as record_of
 from gitops.scaffold.changes import Change
 from gitops.scaffold.facts import Facts, ScaffoldError
 from gitops.scaffold.record import Record
@@ -33,7 +34,8 @@ class Plan:
 
     def write(self) -> None:
         """Do it. Raises ScaffoldError where a file can't be written."""
-        writing.write(self.root, self.writes, self.record)
+        if self.writes:
+            writing.write(self.root, self.writes, self.record)
 
 
 def central(stacks: Mapping[str, Fleet], folder: Path) -> Plan:
@@ -78,6 +80,8 @@ def service(stacks: Mapping[str, Fleet], folder: Path, given: Service, whose: st
 
 
 def _plan(root: Path, files: Files, folders: set[str], own: frozenset[str] = frozenset()) -> Plan:
+    for path in (record_of.PATH, record_of.ATTRIBUTES):
+        changes.safe(root, path)
     record = Record.read(root)
     if own:
         gone = {path for path in record.written if any(path.startswith(f"{one}/") for one in own)}

@@ -13,7 +13,7 @@ from gitops.scaffold.templates import kustomization, listed, rendered, scalar
 _IMAGE = re.compile(r"[a-z0-9]([\w.-]*(:[0-9]+(?=/))?)(/[a-z0-9][\w.-]*)*")
 _TAG = re.compile(r"\w[\w.-]{0,127}")
 _SECRET = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
-_PATH = re.compile(r"[\w.-]+(/[\w.-]+)*")
+_PATH = re.compile(r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*")
 _KEY = re.compile(r"[\w.-]{1,253}")
 Files = dict[str, str]
 """Content by path in the repo."""

@@ -8,13 +8,13 @@ import string
 from collections.abc import Iterable
 from importlib import resources
 
-import yaml
-
 KUSTOMIZATION = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
 
 
+_PLAIN = re.compile(r"[A-Za-z./][\w./@-]*(:[\w./@-]+)*")
+_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", ".nan", ".inf"}
 # A value that is all that a key or an entry has.
-_WHOLE = re.compile(r"^(\s*(?:- )?(?:[\w.-]+: |- ))%\{(\w+)\}$", re.MULTILINE)
+_WHOLE = re.compile(r"^(\s*(?:- )?(?:[\w./-]+: |- ))%\{(\w+)\}$", re.MULTILINE)
 
 
 class _Template(string.Template):
@@ -33,8 +33,8 @@ def _written(value: object) -> str:
 
 
 def scalar(value: str) -> str:
-    """A text as YAML reads it as one: `1.0`, `on` and `123` are none, and may be names."""
-    plain = "\n" in value or (value.strip() == value and yaml.safe_load(value) == value)
+    """A text as any YAML reads it as one: `1.0`, `1e3`, `on` and `123` are none to some, and may be names."""
+    plain = "\n" in value or (_PLAIN.fullmatch(value) and value.lower() not in _WORDS)
     return value if plain else json.dumps(value)
 
 

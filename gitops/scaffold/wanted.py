@@ -36,7 +36,8 @@ def central(facts: Facts, there: Iterable[str]) -> Files:
         "README.md": rendered(
             "forge/README-central.md",
             teams=_table(facts),
-            services="apps/<service>/" if here or not facts.teams else "the teams' own repos",
+            services="`apps/<service>/`"
+            + (" or its team's repo" if len(here) < len(facts.teams) else ""),
         ),
     }
 

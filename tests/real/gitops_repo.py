@@ -45,6 +45,7 @@ STORE_CRD = {
                                         },
                                     },
                                     "data": {"type": "array", "items": {"type": "object"}},
+                                    "target": {"type": "object"},
                                 },
                             }
                         },
