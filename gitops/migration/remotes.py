@@ -111,7 +111,7 @@ def _since(source: Path, migration: Migration) -> list[str]:
         commits = git.line(source, *words, *folders).split()
         if commits:
             found.append(
-                f"the one repo has {len(commits)} newer commits on services of team {one.team} ({commits[0]}), which "
+                f"the one repo has newer commits ({len(commits)}) on services of team {one.team} ({commits[0]}), which "
                 f"{one.repo} hasn't; split anew before the stack files name it, or make them there too"
             )
     return found

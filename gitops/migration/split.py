@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from gitops import git
@@ -204,7 +205,9 @@ def _split(
     main = team.revision or MAIN
     git.run(folder, "branch", "-M", main)
     plan = scaffold.of_team(moved(stacks, repos), folder, team.name)
-    plan.write()
+    # A service that the team names and doesn't have yet would be a new Application.
+    others = [one for one in plan.changes if not one.path.startswith(f"{team.path}/")]
+    replace(plan, changes=tuple(others)).write()
     git.run(folder, "add", "--all")
     git.run(
         folder,

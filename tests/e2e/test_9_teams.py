@@ -79,7 +79,7 @@ def _teams(lab: FleetLab, *, opened: bool = False, **repos: str) -> None:
         config["fleet:teams"] = [
             {
                 "name": team,
-                "namespaces": [service, *([LEDGER] if repos and team == "payments" else [])],
+                "namespaces": [service, *([LEDGER] if team == "payments" else [])],
                 **({"repo": repos[team]} if team in repos else {}),
             }
             for team, service in TEAMS.items()

@@ -69,9 +69,10 @@ class Project:
         before = contents(self.folder)
         done = self.run(*words)
         assert done.exit_code == 2, (done.exit_code, done.output)
-        assert done.stderr.startswith("error: "), done.stderr
+        said = f"\n{done.stderr}".split("\nerror: ")
+        assert len(said) == 2, done.stderr
         assert contents(self.folder) == before
-        return done.stderr.removeprefix("error: ").strip()
+        return said[1].strip()
 
 
 def contents(folder: Path) -> Mapping[str, bytes]:

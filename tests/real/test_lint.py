@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ from fleet.commands import app
 from gitops import permissions
 from gitops.kinds import Kinds
 from gitops.kustomize import Kustomize, Rendered
+from gitops.lint import lint
+from gitops.tree import TreeError
 from lab.toolchain import ensure
 from stacks.desired import argocd_manager, projects
 from stacks.desired.objects import RBAC
+from stacks.model.fleet import Fleet, Team
 from tests.real.argocd_decides import HUB, SPOKE, Object, may_deploy
 from tests.real.conftest import Cluster
 from tests.real.gitops_repo import (
@@ -664,3 +668,112 @@ def test_services_that_may_make_their_namespaces(repo: Repo) -> None:
     assert {one.rule for one in repo.lint(production=production(projects=kinds))} == {
         "network-policy"
     }, "CreateNamespace makes it"
+
+
+OWN = "https://git.example.com/web-config.git"
+OWNER: dict[str, Any] = {"name": "web", "namespaces": ["web"]}
+
+
+def _of_team(repo: Repo, **changes: Any) -> tuple[Fleet, Path]:
+    """The repo with its service in a repo of the team's own."""
+    own = repo.folder.parent / "own"
+    own.mkdir()
+    (repo.folder / "apps").rename(own / "apps")
+    return production(teams=[{**OWNER, "repo": OWN, **changes}]), own
+
+
+def _said(repo: Repo, fleet: Fleet, **teams: Path) -> list[str]:
+    return [str(one) for one in lint(repo.folder, {"p": fleet}, [STORE_CRD], None, teams)]
+
+
+def test_a_team_in_the_gitops_config_repo(repo: Repo) -> None:
+    assert repo.said(p=production(teams=[OWNER])) == []
+    found = repo.said(p=production(teams=[{**OWNER, "path": "deploy"}]))
+    assert any(
+        one.startswith(
+            'apps/web: team: is deployed nowhere: it belongs to team "web", whose services are in deploy/'
+        )
+        for one in found
+    )
+
+
+def test_a_team_with_a_repo_of_its_own(repo: Repo) -> None:
+    fleet, own = _of_team(repo)
+    assert _said(repo, fleet, web=own) == []
+    assert _said(repo, fleet) == [], "without its checkout, nothing is said of it"
+    bad = own / "apps/web/base/deployment.yaml"
+    bad.write_text(bad.read_text().replace("web:v1", "web"))
+    (said,) = _said(repo, fleet, web=own)
+    assert said.startswith(f"{own}/apps/web/base/deployment.yaml:1: image: ")
+
+
+def test_a_service_that_is_not_its_team_s(repo: Repo) -> None:
+    fleet, own = _of_team(repo)
+    shutil.copytree(own / "apps/web", own / "apps/shop")
+    assert [one for one in _said(repo, fleet, web=own) if ": team: " in one] == [
+        f'{own}/apps/shop: team: is deployed nowhere: it is no service of team "web"; add it to `namespaces` under '
+        "fleet:teams: shop"
+    ]
+    both = fleet.model_copy(
+        update={
+            "teams": [*fleet.teams, Team.model_validate({"name": "shop", "namespaces": ["shop"]})]
+        }
+    )
+    (said,) = [one for one in _said(repo, both, web=own) if ": team: " in one]
+    assert (
+        'it belongs to team "shop", whose services are in apps/ of the gitops-config repo' in said
+    )
+
+
+def test_what_a_migration_has_left_behind_is_a_warning(repo: Repo) -> None:
+    fleet, own = _of_team(repo)
+    shutil.copytree(own / "apps", repo.folder / "apps")
+    found = lint(repo.folder, {"p": fleet}, [STORE_CRD], None, {"web": own})
+    assert [(one.path, one.rule, one.severity) for one in found] == [
+        ("apps/web", "team", "warning")
+    ]
+
+
+def test_one_name_over_all_repos(repo: Repo) -> None:
+    """`eu-web` of the central repo, on `prod`, and `web` of the team's, on `prod-eu`."""
+    fleet, own = _of_team(repo)
+    fleet = production(teams=[{**OWNER, "repo": OWN}], spokes=[a_spoke("prod"), a_spoke("prod-eu")])
+    shutil.copytree(own / "apps/web", repo.folder / "apps/eu-web")
+    found = [one for one in _said(repo, fleet, web=own) if ": application: " in one]
+    assert len(found) == 1
+    assert 'would be the Application "prod-eu-web"' in found[0]
+
+
+def test_a_team_s_repo_that_is_none(repo: Repo) -> None:
+    fleet, own = _of_team(repo)
+    empty = repo.folder.parent / "empty"
+    empty.mkdir()
+    for teams, said in (
+        (
+            {"web": empty},
+            'is not the repo of team "web": it has no apps/<service>/overlays/<environment>',
+        ),
+        ({"web": empty / "gone"}, "is no directory"),
+        ({"wed": own}, 'no team "wed" has a repo of its own in these stacks; did you mean "web"?'),
+    ):
+        with pytest.raises(TreeError, match=re.escape(said)):
+            _said(repo, fleet, **teams)
+
+
+def test_a_team_deploys_into_no_other_namespace(repo: Repo) -> None:
+    fleet, own = _of_team(repo)
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "x", "namespace": "shop"},
+    }
+    overlay = own / "apps/web/overlays/production"
+    (overlay / "theirs.yaml").write_text(yaml.safe_dump(theirs))
+    file = overlay / "kustomization.yaml"
+    document = {**yaml.safe_load(file.read_text())}
+    document["resources"] = [*document["resources"], "theirs.yaml"]
+    document.pop("namespace", None)
+    file.write_text(yaml.safe_dump(document))
+    said = [one for one in _said(repo, fleet, web=own) if ": project: " in one]
+    assert len(said) == 1
+    assert 'ConfigMap x: AppProject "team-web" keeps the namespace "shop" shut' in said[0]

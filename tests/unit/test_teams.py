@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from live import handing_over, hub_state, joining
+from live import applications, handing_over, hub_state, joining
 from stacks.checks import neighbours, teams
 from stacks.desired import projects, sets
 from stacks.desired.application_sets import left_out, set_spec
 from stacks.model.fleet import Fleet
-from tests.unit.live_hub import NAMESPACE, LiveHub, a_fleet, a_spoke
+from tests.unit.live_hub import KINDS, NAMESPACE, LiveHub, a_fleet, a_spoke
 from tests.unit.test_checks_neighbours import a_stack, said, spoke
 
 REPO = "https://git.example.com/gitops-config.git"
@@ -217,6 +217,62 @@ def _handing(hub: LiveHub, fleet: Fleet) -> list[str]:
         }
     )
     return [one.message for one in handing_over.problems(fleet, "lab", known)]
+
+
+def _handover(hub: LiveHub, fleet: Fleet) -> handing_over.Handover:
+    for number, item in enumerate(hub.lists[f"{KINDS}/applications"]):
+        item["metadata"].setdefault("uid", str(number))
+        for owner in item["metadata"].get("ownerReferences") or ():
+            owner["uid"] = owner["name"]
+    state, known = hub_state.read(hub, NAMESPACE), applications.read(hub, NAMESPACE)
+    return handing_over.handover(fleet, "lab", state, known)
+
+
+def _moves(plan: handing_over.Handover) -> list[tuple[str, str, str]]:
+    return [(one.application.name, one.application.set, one.to) for one in plan.moves]
+
+
+def test_what_is_handed_over() -> None:
+    """The set on the hub must leave it out before: else it would take it back."""
+    hub, then = LiveHub().up(_fleet(spokes=ONE), "lab"), _fleet(A, spokes=ONE)
+    plan = _handover(hub, then)
+    assert _moves(plan) == [("prod-1-a", "services", "services-first")]
+    assert plan.wrong == (
+        'ApplicationSet "services" on the hub is not yet as the stack file has it',
+        'the hub has no ApplicationSet "services-first" of this stack yet',
+    )
+    after = LiveHub().up(then, "lab")
+    after.lists[f"{KINDS}/applications"].clear()
+    after.application("prod-1-a", "services", "prod-1")
+    after.application("prod-1-b", "services", "prod-1")
+    after.application("prod-1-addon", "somebody-s", "prod-1")
+    after.application("other-a", "services", "other")
+    plan = _handover(after, then)
+    assert _moves(plan) == [("prod-1-a", "services", "services-first")]
+    assert plan.wrong == plan.leaving == ()
+
+
+def test_what_was_let_go_is_on_its_way() -> None:
+    then = _fleet(A, spokes=ONE)
+    hub = LiveHub().up(then, "lab")
+    hub.lists[f"{KINDS}/applications"].clear()
+    hub.application("prod-1-a", "services", "prod-1")
+    hub.lists[f"{KINDS}/applications"][0]["metadata"]["ownerReferences"] = []
+    assert _moves(_handover(hub, then)) == [("prod-1-a", "", "services-first")]
+
+
+def test_a_set_that_goes_lets_its_applications_go_first() -> None:
+    hub = LiveHub().up(_fleet(A, {"name": "second", "namespaces": ["c"]}, spokes=ONE), "lab")
+    plan = _handover(hub, _fleet(A, spokes=ONE))
+    assert plan.leaving == ("services-second",)
+    assert plan.wrong == ()
+    assert _moves(plan) == [("prod-1-c", "services-second", "services")]
+
+
+def test_another_stack_s_sets_are_left_alone() -> None:
+    hub = LiveHub().up(_fleet(spokes=ONE), "other")
+    plan = _handover(hub, _fleet(A, spokes=ONE, argocd={}))
+    assert plan.moves == ()
 
 
 ONE = [a_spoke("prod-1")]
