@@ -50,7 +50,10 @@ def test_it_holds_every_module_and_nothing_of_the_lab(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert held == {
-        str(path.relative_to(REPO)) for one in PACKAGES for path in (REPO / one).rglob("*.py")
+        str(path.relative_to(REPO))
+        for one in PACKAGES
+        for path in (*(REPO / one).rglob("*.py"), *(REPO / one).glob("scaffold/files/**/*"))
+        if path.is_file()
     }
 
 
