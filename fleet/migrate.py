@@ -82,10 +82,15 @@ def teams(
             )
             return
         for move in found:
-            typer.echo(f"{move.application.name}: from {move.application.set} to {move.to}")
-        for one in plan.leaving:
+            one = move.application
             typer.echo(
-                f'ApplicationSet "{one}", which the stack file has no more: goes, without its Applications'
+                f"{one.name}: from {one.set} to {move.to}"
+                if one.set
+                else f"{one.name}: of no set now; {move.to} takes it if git has it"
+            )
+        for gone in plan.leaving:
+            typer.echo(
+                f'ApplicationSet "{gone}", which the stack file has no more: goes, without its Applications'
             )
         if plan.wrong:
             fail(
@@ -99,8 +104,8 @@ def teams(
             yes=yes,
             without="nobody is here to ask: say --yes, or --dry-run",
         )
-        for one in plan.leaving:
-            applications.let_go(api, namespace, one)
+        for gone in plan.leaving:
+            applications.let_go(api, namespace, gone)
         if plan.leaving:
             typer.echo(
                 f"now run `pulumi up` of stack {name}: with it the other sets take them over"
@@ -110,7 +115,9 @@ def teams(
             applications.release(api, namespace, move.application)
         for to in sorted({move.to for move in found}):
             applications.refresh_set(api, namespace, to)
-        late = _handed_over(api, namespace, found, timeout)
+        # What no set has may be in git no more: then none takes it.
+        owned = [move for move in found if move.application.set]
+        late = _handed_over(api, namespace, owned, timeout)
     except AnotherCluster as error:
         fail(f"{error}; nothing was changed")
     except Unreachable as error:
@@ -121,7 +128,7 @@ def teams(
             f"what their ApplicationSets say: fleet status --stack {name}",
             1,
         )
-    typer.echo(f"{counted(len(found), 'Application')} handed over; none was made anew")
+    typer.echo(f"{counted(len(owned), 'Application')} handed over; none was made anew")
 
 
 def _handed_over(

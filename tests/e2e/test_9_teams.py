@@ -40,7 +40,7 @@ def before(running_lab: FleetLab) -> Iterator[dict[str, str]]:
         lab.git("push", "--quiet")
     assert (folder / "apps").is_dir()
     lab.restore_stack_file()
-    lab.run("fleet", "migrate", "teams", "--stack", "lab", "--yes", check=False)
+    lab.run("fleet", "migrate", "teams", "--stack=lab", "--yes", "--timeout=60", check=False)
     lab.up(check=False)
     gone = [name for name in lab.applications() if name.endswith(f"-{LEDGER}")]
     if gone:
