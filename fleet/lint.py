@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fleet import __version__
-from fleet.options import JsonOption, counted, fail, stack_names
+from fleet.options import JsonOption, StacksOption, counted, fail, stack_names
 from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
 from stacks.loading.load import load_file
 from stacks.model.errors import StackError
@@ -25,14 +25,7 @@ def lint(
         Path | None,
         typer.Argument(help="A checkout of the gitops-config repo; may be left out with --team."),
     ] = None,
-    stack: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--stack",
-            "-s",
-            help="A stack that deploys it; may be given again; default: every stack file here.",
-        ),
-    ] = None,
+    stack: StacksOption = None,
     team: Annotated[
         list[str] | None,
         typer.Option(

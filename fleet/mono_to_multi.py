@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fleet.lint import cache_folder, places, stack_fleets
-from fleet.options import JsonOption, counted, fail, stack_names
+from fleet.options import JsonOption, StacksOption, counted, fail, stack_names
 from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
 from stacks.model.fleet import Fleet, Team
 
@@ -27,14 +27,6 @@ GUIDE = "docs/teams.md"
 POLL = 2.0
 """Seconds between two looks at the hub."""
 
-StacksOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--stack",
-        "-s",
-        help="A stack that deploys it; may be given again; default: every stack file here.",
-    ),
-]
 TimeoutOption = Annotated[int, typer.Option(min=1, help="Seconds to wait for Argo CD.")]
 
 

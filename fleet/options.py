@@ -29,6 +29,14 @@ StackOption = Annotated[
         help="The stack: stacks/Pulumi.<stack>.yaml; default: $PULUMI_STACK, else the only one there is.",
     ),
 ]
+StacksOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stack",
+        "-s",
+        help="A stack that deploys it; may be given again; default: every stack file here.",
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON for programs instead of tables.")
 ]

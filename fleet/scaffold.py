@@ -14,7 +14,16 @@ from rich.syntax import Syntax
 from typer.core import TyperGroup
 
 from fleet.lint import stack_fleets
-from fleet.options import JsonOption, PlainHelp, YesOption, confirm, counted, fail, stack_names
+from fleet.options import (
+    JsonOption,
+    PlainHelp,
+    StacksOption,
+    YesOption,
+    confirm,
+    counted,
+    fail,
+    stack_names,
+)
 
 if TYPE_CHECKING:
     from gitops.scaffold.changes import Change
@@ -37,14 +46,6 @@ scaffold_app = typer.Typer(
     help="Write a gitops-config repo out of the stack files, or one more service into it.",
 )
 
-StackOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--stack",
-        "-s",
-        help="A stack that deploys it; may be given again; default: every stack file here.",
-    ),
-]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be written only.")]
 
 
@@ -58,7 +59,7 @@ def scaffold(
     directory: Annotated[
         Path, typer.Argument(help="The checkout, or a new directory.", metavar="DIR")
     ],
-    stack: StackOption = None,
+    stack: StacksOption = None,
     layout: Annotated[
         str | None,
         typer.Option(
@@ -118,7 +119,7 @@ def service(
     directory: Annotated[
         Path, typer.Option("--in", help="The checkout that it goes into.", metavar="DIR")
     ],
-    stack: StackOption = None,
+    stack: StacksOption = None,
     team: Annotated[str | None, typer.Option(help="The team that it belongs to.")] = None,
     image: Annotated[
         str | None,

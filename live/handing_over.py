@@ -115,7 +115,7 @@ def handover(
             leaving.append(name)
         elif name not in live:
             wrong.append(f'the hub has no ApplicationSet "{name}" of this stack yet')
-        elif wanted and live[name].directories != _directories(fleet, stack, wanted):
+        elif wanted and live[name].directories != application_sets.patterns(fleet, stack, wanted):
             wrong.append(f'ApplicationSet "{name}" on the hub is not yet as the stack file has it')
     if leaving:
         # Theirs come first, and need no `up` before; with the next `up` the others take them.
@@ -136,13 +136,6 @@ def _set_of(
     its = [one for one in taking if isinstance(one, sets.TeamSet) and one.has(service)]
     others = [one for one in taking if not isinstance(one, sets.TeamSet)]
     return next(iter([*its, *others]), None)
-
-
-def _directories(fleet: Fleet, stack: str, one: ApplicationSet) -> frozenset[tuple[str, bool]]:
-    return frozenset(
-        (each["path"], each.get("exclude", False))
-        for each in application_sets.directories(fleet, stack, one)
-    )
 
 
 def _namespaces(fleet: Fleet) -> Mapping[str, tuple[str, ...]]:

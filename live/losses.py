@@ -110,7 +110,11 @@ def losses(fleet: Fleet, stack: str, state: HubState) -> list[Loss]:
 def _wanted(fleet: Fleet, stack: str) -> dict[str, _Wanted]:
     found = {
         one.name: _Wanted(
-            where, sets.selector(fleet, one), one.preserve, one, _directories(fleet, stack, one)
+            where,
+            sets.selector(fleet, one),
+            one.preserve,
+            one,
+            application_sets.patterns(fleet, stack, one),
         )
         for where, one in sets.placed(fleet)
     }
@@ -204,15 +208,6 @@ def _less(live: LiveSet, wanted: _Wanted) -> str:
         if left_out == ((path, left_out) in wanted.directories)
     ]
     return gone[0] if gone and live.directories else ""
-
-
-def _directories(fleet: Fleet, stack: str, one: ApplicationSet) -> frozenset[tuple[str, bool]]:
-    if one.layout != "services":
-        return frozenset()
-    return frozenset(
-        (each["path"], each.get("exclude", False))
-        for each in application_sets.directories(fleet, stack, one)
-    )
 
 
 def _other_applications(

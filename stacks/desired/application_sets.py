@@ -62,6 +62,15 @@ def directories(fleet: Fleet, stack: str, services: ApplicationSet) -> list[dict
     ]
 
 
+def patterns(fleet: Fleet, stack: str, one: ApplicationSet) -> frozenset[tuple[str, bool]]:
+    """The same as pairs: each directory, and whether it is left out. None where the set isn't one of services."""
+    if one.layout != "services":
+        return frozenset()
+    return frozenset(
+        (each["path"], each.get("exclude", False)) for each in directories(fleet, stack, one)
+    )
+
+
 def _service(one: ApplicationSet) -> str:
     """The template of a service's name: the directory behind that which has the services."""
     return f"{{{{index .path.segments {len(sets.services_folder(one).split('/'))}}}}}"

@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from fleet.observe import set_error
+from lab import forge
+from lab.home import LabHome
+from live.applications import REFRESH
 from tests.e2e.conftest import all_fine
 from tests.e2e.fleet_lab import REPO, SPOKES, FleetLab, is_fine, wait_until
 
@@ -257,11 +261,33 @@ def test_a_team_s_mistakes_are_its_own(lab: FleetLab, before: dict[str, str], wo
     sources = {one["spec"]["source"]["repoURL"] for name, one in lab.applications().items()
                if name.endswith("-payment-service")}  # fmt: skip
     assert sources == {_repo(lab, "payments")}, "nobody took them"
+    _repo_that_nobody_may_read(lab)
     _git(lab, own, "revert", "--no-edit", "HEAD")
     _git(lab, own, "push", "--quiet", "origin", "HEAD:main")
     _git(lab, payments, "revert", "--no-edit", "HEAD")
     _git(lab, payments, "push", "--quiet", "origin", "HEAD:main")
     all_fine(lab, 15)
+
+
+def _repo_that_nobody_may_read(lab: FleetLab) -> None:
+    """Its set says so, the others' don't, and no Application goes."""
+    there = {*lab.applications()}
+    with forge.client(LabHome(lab.home)) as api:
+        path = f"/repos/{forge.ORGANIZATION}/identity-config"
+        assert api.patch(path, json={"private": True}).is_success
+        try:
+            for team in TEAMS:
+                refresh = ("annotate", "applicationset", f"services-{team}", "--overwrite")
+                lab.kubectl("hub", "-n", "argocd", *refresh, f"{REFRESH}=true")
+            wait_until("the team's set says it", lambda: bool(_error(lab, "identity")))
+            assert not _error(lab, "payments")
+            assert {*lab.applications()} == there
+        finally:
+            assert api.patch(path, json={"private": False}).is_success
+
+
+def _error(lab: FleetLab, team: str) -> str:
+    return set_error(lab.get("hub", "applicationset", "-n", "argocd", f"services-{team}"))
 
 
 def test_and_back_to_one_repo_without_teams(lab: FleetLab, before: dict[str, str]) -> None:

@@ -23,6 +23,8 @@ from lab.private_tmp import private_tmp
 from lab.report import Reporter
 from lab.toolchain import ensure
 from lab.topology import HUB
+from tests.real.scaffold_project import Project as GitOpsProject
+from tests.real.scaffold_project import a_project
 
 TOOLS = (
     "etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "kwok",
@@ -154,3 +156,16 @@ def project(tmp_path: Path, cluster: Cluster) -> Project:
     (tmp_path / "state").mkdir()
     made.pulumi("stack", "init", "dev")
     return made
+
+
+@pytest.fixture
+def gitops_project(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> GitOpsProject:
+    """A project with stack files for `fleet scaffold`, on a machine without a kubeconfig."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    return a_project(tmp_path)

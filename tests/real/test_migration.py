@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from tests.real.scaffold_project import (
     IDENTITY,
     PAYMENTS,
     Project,
-    a_project,
     commit,
     contents,
     git,
@@ -24,15 +22,8 @@ BOTH = {**PAYMENTS, "namespaces": ["payment-service", "payment-api"]}
 
 
 @pytest.fixture
-def project(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Project:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    return a_project(tmp_path)
+def project(gitops_project: Project) -> Project:
+    return gitops_project
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from tests.real.scaffold_project import (
     OWN,
     PAYMENTS,
     Project,
-    a_project,
     commit,
     contents,
     git,
@@ -54,15 +53,8 @@ ROLLOUTS = [
 
 
 @pytest.fixture
-def project(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Project:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    return a_project(tmp_path)
+def project(gitops_project: Project) -> Project:
+    return gitops_project
 
 
 @pytest.fixture
