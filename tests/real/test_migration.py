@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from fleet.lint import stack_fleets
+from gitops.migration import proof
+from gitops.migration.record import MigrationError
+from gitops.migration.split import moved
+from gitops.tree import Tree
 from tests.real.scaffold_project import (
     CENTRAL,
     IDENTITY,
@@ -127,20 +134,29 @@ def test_what_services_share_goes_along(project: Project, repo: Path) -> None:
     assert (project.folder / "split/payments/components/labels/kustomization.yaml").exists()
 
 
-def test_what_would_not_be_the_same_leaves_nothing(project: Project, repo: Path) -> None:
-    """What a generator reads by a name that nobody can follow: the build of the new repo fails, and says so."""
-    outside = repo / "shared.env"
-    outside.write_text("A=1\n")
-    base = repo / "apps/payment-service/base"
-    (base / "link.env").symlink_to("../../../shared.env")
-    file = base / "kustomization.yaml"
-    file.write_text(file.read_text() + "configMapGenerator: [{name: env, envs: [link.env]}]\n")
-    commit(repo, "a link")
-    refused = project.run(*split(project, payments=bare(project, "payments")))
-    if refused.exit_code:  # Kustomize itself refuses links out of the directory.
-        assert "doesn't build in the one repo" in refused.stderr
-    assert (project.folder / "split").exists() is (refused.exit_code == 0)
-    assert not [one for one in project.folder.iterdir() if one.name.startswith(".split-")]
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("tag", "what apps/payment-service/overlays/production makes would change"),
+        ("gone", "prod-1-payment-service: would be gone"),
+        ("new", "prod-1-payment-new: would be new"),
+    ],
+)
+def test_the_proof_finds_what_differs(project: Project, repo: Path, change: str, said: str) -> None:
+    project.stack(teams=[{**BOTH, "namespaces": [*BOTH["namespaces"], "payment-new"]}, IDENTITY])
+    urls = {"payments": bare(project, "payments")}
+    project.ok(*split(project, **urls))
+    own = project.folder / "split/payments"
+    if change == "tag":
+        release(own, "payment-service", "v9")
+    elif change == "gone":
+        shutil.rmtree(own / "apps/payment-service/overlays/production")
+    else:
+        shutil.copytree(own / "apps/payment-api", own / "apps/payment-new")
+    stacks = stack_fleets(["all"])
+    before, after = Tree.at(repo), Tree.of_team(own, "payments", "apps")
+    with pytest.raises(MigrationError, match=re.escape(said)):
+        proof.same(stacks, moved(stacks, urls), before, {"payments": after}, None)
 
 
 def test_an_overlay_that_does_not_build_is_told_first(project: Project, repo: Path) -> None:

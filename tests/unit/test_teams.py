@@ -291,6 +291,14 @@ def test_services_are_not_shut_out_before_they_are_handed_over() -> None:
     assert _handing(hub, _fleet(spokes=ONE, projects=shut)) == [], "that is what it is for"
 
 
+def test_what_is_being_handed_over_is_not_held_up() -> None:
+    """An Application that no set has: with the next `up` another takes it, and gives it its AppProject."""
+    hub = LiveHub().up(_fleet(A, spokes=ONE), "lab")
+    for item in hub.lists[f"{KINDS}/applications"]:
+        item["metadata"]["ownerReferences"] = []
+    assert _handing(hub, _fleet(spokes=ONE)) == []
+
+
 def test_a_team_does_not_lose_what_it_still_deploys() -> None:
     hub = LiveHub().up(_fleet(A, spokes=ONE), "lab")
     assert _handing(hub, _fleet(A, spokes=ONE)) == []
