@@ -65,6 +65,8 @@ class LiveSet(Owned):
     preserve: bool
     directories: frozenset[tuple[str, bool]] = frozenset()
     """The patterns of its git generators, each with whether it leaves out what it names."""
+    repos: frozenset[str] = frozenset()
+    """The repos of its git generators."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +211,14 @@ def _set(item: Object) -> LiveSet:
         name_template=str(template.get("name") or ""),
         preserve=policy.get("applicationsSync") in _KEEPS
         and policy.get("preserveResourcesOnDeletion") is True,
-        directories=frozenset(_directories(spec.get("generators") or ())),
+        directories=frozenset(
+            (str(one.get("path")), bool(one.get("exclude")))
+            for git in _git(spec.get("generators") or ())
+            for one in git.get("directories") or ()
+        ),
+        repos=frozenset(
+            str(git["repoURL"]) for git in _git(spec.get("generators") or ()) if git.get("repoURL")
+        ),
     )
 
 
@@ -234,12 +243,13 @@ def _outdated(api: ClusterAPI) -> bool:
         return False
 
 
-def _directories(generators: Iterable[Object]) -> Iterator[tuple[str, bool]]:
+def _git(generators: Iterable[Object]) -> Iterator[Object]:
+    """All git generators, those inside matrix and merge generators too."""
     for generator in generators:
-        for one in (generator.get("git") or {}).get("directories") or ():
-            yield str(one.get("path")), bool(one.get("exclude"))
+        if generator.get("git"):
+            yield generator["git"]
         for kind in ("matrix", "merge"):
-            yield from _directories((generator.get(kind) or {}).get("generators") or ())
+            yield from _git((generator.get(kind) or {}).get("generators") or ())
 
 
 def _selectors(generators: Iterable[Object]) -> Iterator[Mapping[str, Any]]:

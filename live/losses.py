@@ -54,6 +54,8 @@ class _Wanted:
     preserve: bool
     one: ApplicationSet | None
     directories: frozenset[tuple[str, bool]] = frozenset()
+    repo: str = ""
+    """Where a set of services looks for them; empty for another."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def _wanted(fleet: Fleet, stack: str) -> dict[str, _Wanted]:
             one.preserve,
             one,
             application_sets.patterns(fleet, stack, one),
+            sets.repo(fleet, one) if one.layout == "services" else "",
         )
         for where, one in sets.placed(fleet)
     }
@@ -188,12 +191,19 @@ def _loss(spoke: _Spoke, live: LiveSet, wanted: _Wanted) -> _Cause | None:
         )
     if wanted.one is None:
         return None
-    if not (live.preserve and wanted.preserve) and (less := _less(live, wanted)):
-        return (
-            wanted.path,
-            f'ApplicationSet "{live.object_name}" would take no {less} any more',
-            _DELETED,
-        )
+    if not (live.preserve and wanted.preserve):
+        if less := _less(live, wanted):
+            return (
+                wanted.path,
+                f'ApplicationSet "{live.object_name}" would take no {less} any more',
+                _DELETED,
+            )
+        if wanted.repo and live.repos - {wanted.repo}:
+            return (
+                wanted.path,
+                f'ApplicationSet "{live.object_name}" would deploy from {wanted.repo}',
+                f"{_DELETED}, where they are not there; with `preserve: true` none is",
+            )
     return _other_applications(spoke, live, wanted.one, wanted.path)
 
 

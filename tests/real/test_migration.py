@@ -140,17 +140,21 @@ def test_what_services_share_goes_along(project: Project, repo: Path) -> None:
         ("tag", "what apps/payment-service/overlays/production makes would change"),
         ("gone", "prod-1-payment-service: would be gone"),
         ("new", "prod-1-payment-new: would be new"),
+        ("chart", "the files of apps/payment-api/overlays/staging would change"),
     ],
 )
 def test_the_proof_finds_what_differs(project: Project, repo: Path, change: str, said: str) -> None:
     project.stack(teams=[{**BOTH, "namespaces": [*BOTH["namespaces"], "payment-new"]}, IDENTITY])
     urls = {"payments": bare(project, "payments")}
+    _chart(repo)
     project.ok(*split(project, **urls))
     own = project.folder / "split/payments"
     if change == "tag":
         release(own, "payment-service", "v9")
     elif change == "gone":
         shutil.rmtree(own / "apps/payment-service/overlays/production")
+    elif change == "chart":
+        (own / "apps/payment-api/overlays/staging/values.yaml").write_text("a: 2\n")
     else:
         shutil.copytree(own / "apps/payment-api", own / "apps/payment-new")
     stacks = stack_fleets(["all"])
@@ -171,13 +175,18 @@ def test_an_overlay_that_does_not_build_is_told_first(project: Project, repo: Pa
     )
 
 
-def test_a_chart_is_compared_file_by_file(project: Project, repo: Path) -> None:
+def _chart(repo: Path) -> None:
+    """In the place of an overlay, what only Argo CD builds."""
     folder = repo / "apps/payment-api/overlays/staging"
     for one in folder.iterdir():
         one.unlink()
     (folder / "Chart.yaml").write_text("name: x\nversion: 1.0.0\n")
     (folder / "values.yaml").write_text("a: 1\n")
     commit(repo)
+
+
+def test_a_chart_goes_along(project: Project, repo: Path) -> None:
+    _chart(repo)
     assert "proved" in project.ok(*split(project, payments=bare(project, "payments")))
     assert (
         project.folder / "split/payments/apps/payment-api/overlays/staging/values.yaml"

@@ -251,6 +251,16 @@ def test_what_people_have_deleted_stays_deleted(project: Project, repo: Path) ->
     )
 
 
+def test_a_service_that_its_team_has_deleted_is_not_spoken_of(project: Project) -> None:
+    project.stack(teams=[PAYMENTS])
+    project.ok("scaffold", "repo")
+    repo = project.folder / "repo"
+    commit(repo)
+    git(repo, "rm", "-r", "--quiet", "apps/payment-service")
+    commit(repo)
+    assert project.ok("scaffold", "repo") == "repo: nothing to write\n"
+
+
 def test_a_cluster_more_and_one_less(project: Project, repo: Path) -> None:
     more = {
         "name": "prod-2",

@@ -271,6 +271,28 @@ LOSSES: dict[str, tuple[Mapping[str, Any], Mapping[str, Any], list[tuple[str, st
             )
         ],
     ),
+    "services move to another repo, and the set deletes": (
+        {
+            "applicationSets": [DELETES],
+            "spokes": [PROD],
+            "teams": [{"name": "first", "namespaces": ["c"]}],
+        },
+        {
+            "applicationSets": [DELETES],
+            "spokes": [PROD],
+            "teams": [
+                {"name": "first", "namespaces": ["c"], "repo": "https://git.example.com/empty.git"}
+            ],
+        },
+        [
+            (
+                "fleet:teams[0]",
+                'ApplicationSet "services-first" would deploy from https://git.example.com/empty.git. Its Application '
+                "prod-1-c would be deleted, and the workloads with them, where they are not there; with `preserve: "
+                "true` none is.",
+            )
+        ],
+    ),
     "a team is gone": (
         {
             "applicationSets": [SERVICES],
