@@ -43,7 +43,7 @@ class _WithDefault(TyperGroup):
 scaffold_app = typer.Typer(
     cls=_WithDefault,
     no_args_is_help=True,
-    help="Write a gitops-config repo out of the stack files, or one more service into it.",
+    help="Write a gitops-config repo out of the stack files: `fleet scaffold DIR`; or one more service into it.",
 )
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would be written only.")]
@@ -87,8 +87,8 @@ def scaffold(
     only, shows them first and asks. A file that people have changed where Fleet would too is left alone, and told; what
     people have deleted stays deleted; services are their teams', and never touched again. Nothing is deleted.
 
-    With teams that have a `repo:` of their own (`--layout multi`), DIR is the central repo: base/, clusters/, and the
-    services of nobody else. Each team's own is written by --team.
+    With teams that have a `repo:` of their own (`--layout multi`), DIR is the central repo: base/, clusters/, and no
+    services of those. Each team's own is written by --team.
 
     Exit codes: 0 written, or nothing to do; 1 something was left alone, or you said no; 2 bad input, nothing written.
 

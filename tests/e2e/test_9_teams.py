@@ -49,6 +49,12 @@ def before(running_lab: FleetLab) -> Iterator[dict[str, str]]:
     gone = [name for name in lab.applications() if name.endswith(f"-{LEDGER}")]
     if gone:
         lab.kubectl("hub", "-n", "argocd", "delete", "applications", *gone)
+    # Git takes no namespace away.
+    newest = lab.git("rev-parse", "HEAD").strip()
+    wait_until("the newest commit is everywhere", lambda: _revisions(lab) == {newest}, timeout=240)
+    for spoke in SPOKES:
+        lab.kubectl(spoke, "delete", "namespace", LEDGER, "--ignore-not-found")
+    all_fine(lab, 12)
 
 
 @pytest.fixture
@@ -74,6 +80,14 @@ def _uids(lab: FleetLab) -> dict[str, str]:
                 for one in pods
             }
     return found
+
+
+def _revisions(lab: FleetLab) -> set[str]:
+    """The commits that the Applications are synced to."""
+    return {
+        one.get("status", {}).get("sync", {}).get("revision", "")
+        for one in lab.applications().values()
+    }
 
 
 def _teams(lab: FleetLab, *, opened: bool = False, **repos: str) -> None:
