@@ -136,7 +136,7 @@ def _checked(
         )
     branch = git.line(source, "symbolic-ref", "--short", "HEAD")
     for one, followed in _followed(stacks, teams):
-        if followed != branch:
+        if followed not in (branch, "HEAD"):  # HEAD is whatever branch the repo has for its first
             raise MigrationError(
                 f'ApplicationSet "{one}" follows "{followed}", and {source} has "{branch}" checked out; check out the '
                 "branch that it follows"

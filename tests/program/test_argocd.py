@@ -77,6 +77,15 @@ def test_the_projects_are_there_before_a_set_deploys_by_them(run_program: RunPro
         assert made <= {urn.rpartition("::")[2] for urn in after}, name
 
 
+def test_sets_stay_pulumi_s_whoever_writes_them_back(run_program: RunProgram) -> None:
+    """Argo CD does, whole, once it was told of a push; then it would own the generators."""
+    run = run_program("production")
+    made = run.of(":ApplicationSet")
+    assert len(made) == 2
+    for one in made:
+        assert one.inputs["metadata"]["annotations"] == {"pulumi.com/patchForce": "true"}
+
+
 def test_the_project_of_a_team_is_there_before_its_set(run_program: RunProgram) -> None:
     """So its new repo is let in before anything deploys from that."""
     teams = [{"name": "payments", "namespaces": ["payment-service"]}]
