@@ -59,7 +59,7 @@ class FleetApplicationSets(pulumi.ComponentResource):
                     "name": called,
                     "namespace": args.namespace,
                     "labels": {STACK_LABEL: args.stack},
-                    "annotations": OURS if kind == "ApplicationSet" else {},
+                    **({"annotations": OURS} if kind == "ApplicationSet" else {}),
                 },
                 spec=spec,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
