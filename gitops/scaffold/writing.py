@@ -52,9 +52,14 @@ def alone(folder: Path) -> Iterator[None]:
 def write(root: Path, changes: Iterable[Change], record: Record) -> None:
     """Write the changes, then the record of them: cut off in between, the next run finds the rest to do.
 
-    Raises ScaffoldError where a file can't be written; those before it are.
+    Raises ScaffoldError where a file can't be written, with those before it written; and, with nothing written, where
+    one is not any more what the changes were made for.
     """
     done = {one.path: one for one in changes if one.after is not None}
+    for path, one in done.items():
+        place = safe(root, path)
+        if (place.read_bytes() if place.exists() else None) != one.before:
+            raise ScaffoldError(f"{path} was changed meanwhile; nothing was written, run it again")
     put(root, {path: one.after for path, one in done.items() if one.after is not None})
     # Of a merge, what Fleet itself would have: against that the next one is made.
     put(

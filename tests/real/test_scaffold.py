@@ -479,6 +479,20 @@ def test_a_run_that_is_killed_is_finished_by_the_next(
     assert project.ok("scaffold", "repo") == "repo: nothing to write\n"
 
 
+def test_what_somebody_writes_while_it_asks_is_not_lost(project: Project, repo: Path) -> None:
+    from fleet.lint import stack_fleets
+    from gitops.scaffold import run, service
+    from gitops.scaffold.facts import ScaffoldError
+
+    ads = service.Service(name="ads", image="x/ads")
+    plan = run.service(stack_fleets(["all"]), repo, ads, None)
+    (repo / KUSTOMIZATION).write_text("# theirs\n")
+    before = contents(repo)
+    with pytest.raises(ScaffoldError, match=f"{KUSTOMIZATION} was changed meanwhile"):
+        plan.write()
+    assert contents(repo) == before
+
+
 def test_for_programs(project: Project, repo: Path) -> None:
     command = ("scaffold", "service", "ads", "--in", "repo", "--json")
     planned = json.loads(project.ok(*command, "--dry-run"))
