@@ -163,6 +163,8 @@ def gitops_project(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> GitOpsProject:
     """A project with stack files for `fleet scaffold`, on a machine without a kubeconfig."""
+    kustomize = ensure(["kustomize"], console=Console(stderr=True)).bin("kustomize")
+    monkeypatch.setenv("PATH", str(Path(kustomize).parent), prepend=":")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
