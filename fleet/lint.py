@@ -95,6 +95,9 @@ def lint(
     if directory is None and not checkouts:
         fail("name the checkout of the gitops-config repo, or of a team's by --team NAME=DIR")
     stacks = stack_fleets(stack or stack_names())
+    if not any(fleet.owns_hub for fleet in stacks.values()):
+        said = "warning: none of these stacks owns the hub, so the AppProjects aren't checked"
+        typer.echo(said, err=True)
     try:
         found = linting.lint(
             directory,
@@ -165,11 +168,6 @@ def stack_fleets(names: list[str]) -> dict[str, Fleet]:
                 fail(str(error))
             # Contexts and servers, which nothing here asks for: `fleet check` tells of those.
             found[name] = error.fleet
-    if not any(fleet.owns_hub for fleet in found.values()):
-        typer.echo(
-            "warning: none of these stacks owns the hub, so the AppProjects aren't checked",
-            err=True,
-        )
     return found
 
 
