@@ -31,8 +31,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="fleet-bench-") as folder:
         root = Path(folder)
         environ = {**os.environ, "PATH": path, "XDG_CACHE_HOME": str(root / "cache")}
-        _write(root / "stacks" / "Pulumi.all.yaml", {"config": _config()})
-        _repo(root / "repo")
+        write(root / "stacks" / "Pulumi.all.yaml", {"config": config()})
+        repo(root / "repo")
         first, again = (_seconds(root, environ) for _ in range(2))
         tag = [{"name": "registry.example.com/service-7", "newTag": "v2"}]
         _overlay(root / "repo", 7, "production", tag)
@@ -62,7 +62,7 @@ def _seconds(root: Path, environ: dict[str, str]) -> float:
     return took
 
 
-def _config() -> dict[str, Any]:
+def config() -> dict[str, Any]:
     spokes = [
         {
             "name": f"spoke-{index}",
@@ -86,7 +86,7 @@ def _config() -> dict[str, Any]:
     }
 
 
-def _repo(root: Path) -> None:
+def repo(root: Path) -> None:
     names = [f"service-{index}" for index in range(SERVICES)]
     objects = []
     for name in names:
@@ -99,18 +99,18 @@ def _repo(root: Path) -> None:
                 "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
             }
         )
-    _write(root / "base" / "namespaces" / "all.yaml", *objects)
-    _write(root / "base" / "namespaces" / "kustomization.yaml", {"resources": ["all.yaml"]})
+    write(root / "base" / "namespaces" / "all.yaml", *objects)
+    write(root / "base" / "namespaces" / "kustomization.yaml", {"resources": ["all.yaml"]})
     for index in range(SPOKES):
         platform = root / "clusters" / f"spoke-{index}" / "platform"
-        _write(platform / "kustomization.yaml", {"resources": ["../../../base/namespaces"]})
+        write(platform / "kustomization.yaml", {"resources": ["../../../base/namespaces"]})
     for index, name in enumerate(names):
         base = root / "apps" / name / "base"
-        _write(base / "deployment.yaml", _deployment(name))
+        write(base / "deployment.yaml", _deployment(name))
         ports = {"selector": {"app": name}, "ports": [{"port": 80}]}
         head = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}}
-        _write(base / "service.yaml", {**head, "spec": ports})
-        _write(base / "kustomization.yaml", {"resources": ["deployment.yaml", "service.yaml"]})
+        write(base / "service.yaml", {**head, "spec": ports})
+        write(base / "kustomization.yaml", {"resources": ["deployment.yaml", "service.yaml"]})
         for environment in ENVIRONMENTS:
             _overlay(
                 root, index, environment, [{"name": f"registry.example.com/{name}", "newTag": "v1"}]
@@ -120,7 +120,7 @@ def _repo(root: Path) -> None:
 def _overlay(root: Path, index: int, environment: str, images: list[dict[str, str]]) -> None:
     name = f"service-{index}"
     folder = root / "apps" / name / "overlays" / environment
-    _write(
+    write(
         folder / "kustomization.yaml",
         {"namespace": name, "resources": ["../../base"], "images": images},
     )
@@ -140,7 +140,7 @@ def _deployment(name: str) -> dict[str, Any]:
     }
 
 
-def _write(path: Path, *documents: Any) -> None:
+def write(path: Path, *documents: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump_all(documents))
 
