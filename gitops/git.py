@@ -15,9 +15,18 @@ class GitError(Exception):
     """git is not there, or refused; the message has what it said."""
 
 
-def run(folder: Path, *words: str, check: bool = True, stdin: bytes | None = None) -> bytes:
-    """What `git <words>` in `folder` prints. Raises GitError where it fails, unless `check` is off."""
-    done = _ran(folder, words, stdin)
+def run(
+    folder: Path,
+    *words: str,
+    check: bool = True,
+    stdin: bytes | None = None,
+    more: Mapping[str, str] | None = None,
+) -> bytes:
+    """What `git <words>` in `folder` prints; `more` comes into its environment.
+
+    Raises GitError where it fails, unless `check` is off.
+    """
+    done = _ran(folder, words, stdin, more)
     if check and done.returncode:
         raise GitError(_said(words, done.stderr))
     return done.stdout
@@ -69,12 +78,15 @@ def environment() -> Mapping[str, str]:
 
 
 def _ran(
-    folder: Path, words: tuple[str, ...], stdin: bytes | None
+    folder: Path,
+    words: tuple[str, ...],
+    stdin: bytes | None,
+    more: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(
             ["git", "-C", str(folder), *words],
-            env=environment(),
+            env={**environment(), **(more or {})},
             input=stdin if stdin is not None else b"",
             capture_output=True,
             timeout=SECONDS,

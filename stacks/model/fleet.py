@@ -61,6 +61,10 @@ class GitOps(Section):
 
     repo: GitRepo = Field(description="URL of the repo, as Argo CD clones it.")
     revision: GitRevision = Field("main", description="Branch, tag or commit that Argo CD follows.")
+    forge: Literal["github", "gitlab", "gitea"] | None = Field(
+        None,
+        description="What keeps it and the teams' repos (Forgejo is `gitea`); default: by the host's name, if known.",
+    )
 
 
 class ResourceKind(Section):
