@@ -22,7 +22,9 @@ from fleet.options import (
     fail,
     stack_names,
 )
+from fleet.promote import promote
 from fleet.recover import recover
+from fleet.rollback import hold, rollback
 from fleet.scaffold import scaffold_app
 from stacks.checks import neighbours
 from stacks.desired.sets import every
@@ -47,6 +49,9 @@ app.add_typer(scaffold_app, name="scaffold")
 app.add_typer(migrate_app, name="migrate")
 app.command("credential", cls=PlainHelp)(credential)
 app.command("lint", cls=PlainHelp)(lint)
+app.command("promote", cls=PlainHelp)(promote)
+app.command("rollback", cls=PlainHelp)(rollback)
+app.command("hold", cls=PlainHelp)(hold)
 app.command(
     "recover", cls=PlainHelp, short_help="Mend the state, and end plugins, after a killed run."
 )(recover)

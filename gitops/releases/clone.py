@@ -121,7 +121,13 @@ def cloned(url: str, base: str, token: str = "") -> Iterator[Clone]:
         root = Path(folder).resolve() / "repo"
         env = _environment(url, token)
         try:
-            words = ("clone", "--quiet", "--no-checkout", "--no-tags", "--config=core.autocrlf=false")
+            words = (
+                "clone",
+                "--quiet",
+                "--no-checkout",
+                "--no-tags",
+                "--config=core.autocrlf=false",
+            )
             git.run(root.parent, *words, "--", url, str(root), more=env)
         except GitError as error:
             raise GitError(f"{_shown(url)} can't be cloned: {error}") from None

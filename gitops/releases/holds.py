@@ -23,7 +23,7 @@ class HoldError(Exception):
 
 @dataclass(frozen=True)
 class Hold:
-    """One image's version, since when (by ISO 8601, UTC), by whom, and why."""
+    """One image's version, since which day (UTC), by whom, and why."""
 
     image: str
     version: str

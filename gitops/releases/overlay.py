@@ -1,4 +1,4 @@
-"""An overlay's kustomization, in a checkout: its images, other ones in their place, and proof that nothing else changes."""
+"""An overlay in a checkout: its images, others in their place, and proof that nothing else changes with them."""
 
 from __future__ import annotations
 
@@ -80,3 +80,8 @@ def _differences(one: Any, other: Any, place: str) -> Iterator[tuple[str, Any, A
             yield from _differences(left, right, f"{place}[{number}]")
     elif one != other:
         yield place.removeprefix("."), one, other
+
+
+def names(root: Path, overlay: str) -> list[str]:
+    """The name of the overlay's kustomization. Raises ImagesError."""
+    return [_kustomization(root, overlay).name]
