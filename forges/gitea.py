@@ -112,8 +112,8 @@ class Gitea:
     def approvals(self, number: int) -> list[Review]:
         """Whose last word is an approval that wasn't dismissed, mere comments aside.
 
-        A stale one counts, with the commit that it was for. Where the branch's protection dismisses those, Gitea does so
-        some moments after the push: compare the commit in any case.
+        A stale one counts, with the commit that it was for. Where the branch's protection dismisses those, Gitea does
+        so some moments after the push: compare the commit in any case.
         """
         last: dict[str, dict[str, Any]] = {}
         with self._asking(f"read the reviews of pull request {number}", _READ):

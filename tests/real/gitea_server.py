@@ -9,6 +9,7 @@ import base64
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,7 +119,17 @@ class GiteaServer:
 
     def merge(self, repo: str, number: int, how: str = "merge") -> None:
         """Merge one by `merge`, `squash`, `rebase`, `rebase-merge` or `fast-forward-only`."""
-        self.ask("POST", f"/repos/{repo}/pulls/{number}/merge", {"Do": how})
+        body, end = {"Do": how}, time.monotonic() + 20
+        while True:
+            try:
+                self.ask("POST", f"/repos/{repo}/pulls/{number}/merge", body)
+            except AssertionError as error:
+                # It checks for conflicts first, in its own time.
+                if "Please try again later" not in str(error) or time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def tip(self, repo: str, branch: str = "main") -> str:
         """The newest commit of a branch."""

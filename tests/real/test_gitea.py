@@ -14,6 +14,7 @@ import pytest
 from forges.connect import connect
 from forges.forge import Forge, ForgeAway, ForgeError, LoggedOut, NotAllowed, Status
 from tests.real.gitea_server import GiteaServer, gitea  # noqa: F401 - a fixture
+from tests.unit.forge_contract import keeps_the_contract
 
 
 @dataclass
@@ -24,9 +25,24 @@ class Place:
     repo: str
     tokens: dict[str, str]
 
-    def forge(self, token: str = "alice") -> Forge:
+    def forge(self, person: str = "alice") -> Forge:
+        """Asked by a person's token, or by the one that is given."""
         url = f"{self.server.url}/{self.repo}.git"
-        return connect("gitea", url, "", self.tokens.get(token, token))
+        return connect("gitea", url, "", self.tokens.get(person, person))
+
+    def commit(self, branch: str) -> str:
+        return self.server.commit(self.repo, branch, f"{secrets.token_hex(4)}.yaml", "x\n")
+
+    def approve(self, number: int, person: str) -> None:
+        self.server.review(self.repo, number, self.tokens[person])
+
+    def merge(self, number: int) -> str:
+        self.server.merge(self.repo, number)
+        return self.server.tip(self.repo)
+
+    def comments(self, number: int) -> list[str]:
+        found = self.server.ask("GET", f"/repos/{self.repo}/issues/{number}/comments")
+        return [one["body"] for one in found]
 
 
 @pytest.fixture(scope="module")
@@ -39,29 +55,9 @@ def place(gitea: GiteaServer, people: dict[str, str]) -> Place:  # noqa: F811
     return Place(gitea, gitea.make_repo("alice", "bob"), people)
 
 
-def test_open_find_edit_and_close(place: Place) -> None:
-    forge = place.forge()
-    head = place.server.commit(place.repo, "promote/web", "web.yaml", "image: v2\n")
-    made = forge.open(branch="promote/web", base="main", title="Promote web", body="**v2**\nüber")
-    assert (made.state, made.branch, made.base, made.head) == ("open", "promote/web", "main", head)
-    assert (made.author, made.title, made.body) == ("alice", "Promote web", "**v2**\nüber")
-    assert made.url == f"{place.server.url}/{place.repo}/pulls/{made.number}"
-    assert (made.merged_as, made.merged_by, made.merged_at) == ("", "", None)
-    assert forge.pull_request(made.number) == made
-    assert forge.pull_requests("promote/web") == list(forge.open_pull_requests()) == [made]
-    assert forge.pull_requests("promote") == []
-    with pytest.raises(ForgeError, match="409 pull request already exists"):
-        forge.open(branch="promote/web", base="main", title="Again", body="")
-    forge.edit(made.number, title="Promote web to v2", body="")
-    forge.comment(made.number, "Superseded.")
-    forge.close(made.number)
-    closed = forge.pull_request(made.number)
-    assert (closed.state, closed.title, closed.body) == ("closed", "Promote web to v2", "")
-    assert list(forge.open_pull_requests()) == []
-    second = forge.open(branch="promote/web", base="main", title="Again", body="")
-    assert [it.number for it in forge.pull_requests("promote/web")] == [second.number, made.number]
-    comments = place.server.ask("GET", f"/repos/{place.repo}/issues/{made.number}/comments")
-    assert [one["body"] for one in comments] == ["Superseded."]
+def test_the_contract(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forges.gitea.PER_PAGE", 2)
+    keeps_the_contract(place)
 
 
 def test_approvals(place: Place) -> None:
@@ -185,16 +181,6 @@ def test_a_fork_has_no_branch_here(place: Place) -> None:
     forge = place.forge()
     assert forge.pull_requests("promote/web") == []
     assert [(it.number, it.branch) for it in forge.open_pull_requests()] == [(made["number"], "")]
-
-
-def test_pages(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forges.gitea.PER_PAGE", 2)
-    forge = place.forge()
-    for number in range(5):
-        place.server.commit(place.repo, f"b{number}", f"{number}.yaml", "x\n")
-        forge.open(branch=f"b{number}", base="main", title=str(number), body="")
-    assert {it.title for it in forge.open_pull_requests()} == set("01234")
-    assert [it.title for it in forge.pull_requests("b0")] == ["0"]
 
 
 def test_whoami(place: Place) -> None:
