@@ -46,11 +46,18 @@ class Gitea:
     def pull_requests(self, branch: str) -> list[PullRequest]:
         """Those from this branch of the repo itself, the newest first.
 
-        Gitea can't be asked for one branch's: this reads all that the repo ever had.
+        Gitea can't be asked for one branch's: this reads all that the repo ever had. Its list doesn't say who has
+        merged; those are read once more.
         """
         with self._asking(f"list the pull requests from {branch}", _READ):
             found = map(_pull_request, self._pages(f"{self._repo}/pulls", state="all"))
-            return sorted((it for it in found if it.branch == branch), key=lambda it: -it.number)
+            from_it = sorted((it for it in found if it.branch == branch), key=lambda it: -it.number)
+            return [
+                _pull_request(self._ask("GET", f"{self._repo}/pulls/{it.number}"))
+                if it.state == "merged"
+                else it
+                for it in from_it
+            ]
 
     def open_pull_requests(self) -> Iterator[PullRequest]:
         """All that are open, from all pages: closing one on the way would shift what is on the next."""
@@ -105,7 +112,8 @@ class Gitea:
     def approvals(self, number: int) -> list[Review]:
         """Whose last word is an approval that wasn't dismissed, mere comments aside.
 
-        A stale one counts, with the commit that it was for; where the branch's protection dismisses those, it doesn't.
+        A stale one counts, with the commit that it was for. Where the branch's protection dismisses those, Gitea does
+        so some moments after the push: compare the commit in any case.
         """
         last: dict[str, dict[str, Any]] = {}
         with self._asking(f"read the reviews of pull request {number}", _READ):

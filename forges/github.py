@@ -9,6 +9,7 @@ from typing import Any
 import requests
 from github import Auth, BadAttributeException, Github, GithubException
 from github.Commit import Commit
+from github.GithubException import IncompletableObject
 from github.PullRequest import PullRequest as Found
 from github.Requester import Requester
 
@@ -149,6 +150,8 @@ class GitHub:
     def _asking(self, asked: str, needs: str) -> Iterator[None]:
         try:
             yield
+        except IncompletableObject:  # by the library, of an answer without what it should have
+            raise self._to.odd(asked) from None
         except GithubException as error:
             raise self._refused(asked, needs, error) from None
         except patience.Moved as error:
