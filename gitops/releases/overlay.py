@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from gitops.releases.images import Image, ImagesError, changed, read
 from gitops.tree import KUSTOMIZATIONS, Tree
 
 _ABSENT = object()
+# What kustomize itself sets by `images:`.
+_CONTAINER = re.compile(r"\.(containers|initContainers)\[[0-9]+\]\.image$")
 
 
 def images(root: Path, overlay: str) -> tuple[Image, ...]:
@@ -54,7 +57,7 @@ def more_than_images(before: Any, after: Any) -> list[str]:
     return [
         place
         for place, one, other in _differences(before, after, "")
-        if not (place.endswith(".image") and isinstance(one, str) and isinstance(other, str))
+        if not (_CONTAINER.search(place) and isinstance(one, str) and isinstance(other, str))
     ]
 
 
