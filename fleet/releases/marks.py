@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fleet.releases.cell import Cell
+from fleet.releases.plain import tag
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ KINDS: Mapping[str, Kind] = {
     kind.key: kind
     for kind in (
         Kind("degraded", "✖", "degraded", "its workload isn't well"),
-        Kind("missing", "○", "missing", "git has it, the cluster doesn't"),
+        Kind("missing", "∅", "missing", "git has it, the cluster doesn't"),
         Kind("outofsync", "≠", "out of sync", "the cluster isn't as git says"),
         Kind("deviates", "!", "runs another", "another image runs than git says"),
         Kind("progressing", "…", "progressing", "being rolled out"),
@@ -74,7 +75,8 @@ class Marker:
             if status not in _GOOD:
                 yield _STATUSES.get(status, "unknown"), ""
         if cell.deviates:
-            yield "deviates", ""
+            others = dict.fromkeys(tag(image) for image in cell.running if image not in cell.images)
+            yield "deviates", f"runs {', '.join(others)}" if others else ""
         if cell.held:
             yield "held", ""
         if self._differs(cell):
@@ -90,8 +92,8 @@ class Marker:
         return bool(others) and (cell.version != most or others[0][1] == count)
 
     def _not_as_its_source(self, cell: Cell) -> bool:
-        before = self._versions.get((cell.repo, cell.service, cell.source), {})
-        return bool(before) and cell.version not in before
+        before = self._versions.get((cell.repo, cell.service, cell.source))
+        return before is not None and cell.version not in before
 
 
 def _group(cell: Cell) -> Group:

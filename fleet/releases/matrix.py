@@ -35,16 +35,14 @@ def rows(cells: Iterable[Cell]) -> list[Row]:
     """The services, in the order of the cells."""
     found: dict[tuple[str, str], Row] = {}
     for cell in cells:
-        row = found.setdefault(
-            (cell.repo, cell.service), Row(cell.service, cell.team, cell.repo)
-        )
+        row = found.setdefault((cell.repo, cell.service), Row(cell.service, cell.team, cell.repo))
         row.cells[cell.environment, cell.cluster] = cell
     return list(found.values())
 
 
 def _ordered(names: list[str], cells: Sequence[Cell]) -> list[str]:
     # No service need have all environments: each tells a part of the order.
-    graph: TopologicalSorter[str] = TopologicalSorter({name: () for name in names})
+    graph: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(names, ()))
     for cell in cells:
         if cell.source in names and cell.source != cell.environment:
             graph.add(cell.environment, cell.source)

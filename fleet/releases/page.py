@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from fleet.handover import clock
 from fleet.options import counted
 from fleet.releases.cell import Cell
 from fleet.releases.marks import KINDS, Mark, Marker
@@ -51,7 +50,7 @@ def page(cells: Sequence[Cell], *, title: str, asked_hub: bool, at: datetime) ->
             asked_hub=asked_hub,
             at=at,
             columns=found,
-            starts={order.index((name, found[name][0])) for name in found},
+            borders={order.index((name, found[name][0])) for name in found} - {0},
             order=order,
             lines=lines,
             kinds=KINDS.values(),
@@ -82,10 +81,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        isolated=_isolated, plain=plain, clock=clock, counted=counted, short=_short
+        isolated=_isolated, plain=plain, moment=_moment, counted=counted, short=_short
     )
     return made
 
 
+def _moment(when: datetime) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def _short(commit: str) -> str:
-    return commit[:COMMIT_LENGTH]
+    return plain(commit[:COMMIT_LENGTH])

@@ -20,3 +20,9 @@ def age(since: datetime, at: datetime) -> str:
     """How long ago something was, in one unit: `3 d`, `5 h`, `12 min`."""
     passed = int((at - since).total_seconds())
     return next((f"{passed // size} {unit}" for size, unit in _SIZES if passed >= size), "now")
+
+
+def tag(image: str) -> str:
+    """The part of an image that says which: its tag or digest, else all of it."""
+    last = image.rpartition("/")[2]
+    return last.partition("@")[2] or last.partition(":")[2] or image

@@ -13,7 +13,7 @@ from fleet import render
 from fleet.options import counted
 from fleet.releases.cell import Cell
 from fleet.releases.matrix import columns, rows
-from fleet.releases.plain import COMMIT_LENGTH, age, plain
+from fleet.releases.plain import COMMIT_LENGTH, age, plain, tag
 
 _COLUMNS = ("Service", "Environment", "Version", "Commit", "Sync", "Health", "Age", "By", "Behind")
 _GOOD = {"Synced", "Healthy"}
@@ -57,14 +57,8 @@ def _version(cell: Cell) -> Text:
     if cell.held:
         shown.append(" on hold", "magenta")
     if cell.deviates:
-        shown.append(f" runs {plain(', '.join(map(_tag, cell.running)))}", "red")
+        shown.append(f" runs {plain(', '.join(map(tag, cell.running)))}", "red")
     return shown
-
-
-def _tag(image: str) -> str:
-    """The part of an image that says which: its tag or digest, else all of it."""
-    last = image.rpartition("/")[2]
-    return last.partition("@")[2] or last.partition(":")[2] or image
 
 
 def _status(word: str) -> Text:

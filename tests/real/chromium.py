@@ -29,7 +29,9 @@ _CHROMIUM = Tool(
 )
 _FONTS = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig><dir>{unpacked}</dir><dir>/usr/share/fonts</dir><cachedir>{cache}</cachedir></fontconfig>
+<fontconfig><dir>{unpacked}</dir><dir>/usr/share/fonts</dir><cachedir>{cache}</cachedir>
+<match target="pattern"><test name="family" compare="not_eq"><string>DejaVu Sans Mono</string></test>
+<edit name="family" mode="assign" binding="strong"><string>DejaVu Sans</string></edit></match></fontconfig>
 """
 
 
