@@ -38,7 +38,7 @@ class Cell:
     sync: str
     """Argo CD's sync status: Synced, OutOfSync, Unknown; "Missing" where there is no such Application, "" not asked."""
     health: str
-    """Argo CD's health status: Healthy, Progressing, Degraded, Suspended, Missing, Unknown; "" where not asked."""
+    """Argo CD's health status: Healthy, Progressing, Degraded, Suspended, Missing, Unknown; "" not asked."""
     revision: str
     """The commit that Argo CD has compared with, "" where it wasn't asked."""
 

@@ -52,7 +52,7 @@ def test_it_holds_every_module_and_nothing_of_the_lab(wheel: Path) -> None:
     assert held == {
         str(path.relative_to(REPO))
         for one in PACKAGES
-        for path in (*(REPO / one).rglob("*.py"), *(REPO / one).glob("scaffold/files/**/*"))
+        for path in (*(REPO / one).rglob("*.py"), *(REPO / one).glob("*/files/**/*"))
         if path.is_file()
     }
 
