@@ -188,7 +188,7 @@ class Gitea:
         except httpx.HTTPStatusError as error:
             answer = error.response
             if answer.is_redirect:
-                raise self._to.moved(asked, answer.headers["Location"]) from None
+                raise self._to.moved(asked, answer.headers.get("Location", "nowhere")) from None
             raise self._to.refused(asked, needs, answer.status_code, _said(answer)) from None
         except httpx.TimeoutException:
             raise self._to.away(asked, f"no answer within {access.SECONDS} s") from None

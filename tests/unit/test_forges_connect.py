@@ -12,6 +12,7 @@ from forges.forge import ForgeError
     ("url", "web", "path", "kind"),
     [
         ("git@github.com:o/r.git", "https://github.com", "o/r", "github"),
+        ("ssh://git@ssh.github.com:443/o/r.git", "https://github.com", "o/r", "github"),
         ("ssh://git@gitlab.com:22/a/b/c.git", "https://gitlab.com", "a/b/c", "gitlab"),
         ("https://Codeberg.org/o/r", "https://codeberg.org", "o/r", "gitea"),
         ("https://me:canary@git.example.com:8443/o/r.git/", "https://git.example.com:8443", "o/r", None),
