@@ -20,6 +20,8 @@ _HOSTS: dict[Kind, tuple[str, ...]] = {
     "gitlab": ("CI_SERVER_URL", "GITLAB_HOST"),
     "gitea": ("GITEA_SERVER_URL",),
 }
+# Where ssh may come in by the port of https; nothing else is there.
+_BY_SSH = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
 _SCP = re.compile(r"(?:[^@/:]+@)?(?P<host>\[[^\]]+\]|[^/:]+):(?P<path>(?!//).+)")
 
 
@@ -52,6 +54,7 @@ def kind_of(repo_url: str) -> Kind | None:
 def web_url(repo_url: str) -> str:
     """The forge's own address, without a path: https, but for a repo by http. Raises ForgeError."""
     scheme, host, port, _ = _parts(repo_url)
+    host = _BY_SSH.get(host, host)
     if ":" in host:
         host = f"[{host}]"
     if scheme in ("http", "https") and port:

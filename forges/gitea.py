@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,10 +18,11 @@ from forges.forge import Outcome, PullRequest, Review, State, Status
 PER_PAGE = 50
 """As many as Gitea gives at most, unless it is told otherwise."""
 PAGES = 2000
-"""More would be a server that doesn't know of pages."""
+"""More than any repo has: a list ends, whatever the server says."""
 _OUTCOMES: dict[str, Outcome] = {"success": "success", "pending": "pending", "skipped": "pending"}
 _READ = 'the scope "read:repository"'
 _WRITE = 'the scope "write:repository", and to write in the repo'
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _ODD = (AttributeError, KeyError, TypeError, ValueError)
 
 
@@ -34,7 +36,8 @@ class Gitea:
             base_url=to.api,
             headers={"Authorization": f"token {to.token}", "Accept": "application/json"},
             timeout=access.SECONDS,
-            trust_env=not to.is_loopback,
+            trust_env=not to.is_loopback,  # the environment's proxies
+            verify=httpx.create_ssl_context(),  # …but its CAs in any case
             follow_redirects=False,
         )
 
@@ -147,10 +150,14 @@ class Gitea:
 
     def _pages(self, path: str, **query: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
+        before: object = None
         for page in range(1, PAGES + 1):
             answer = self._answer("GET", path, params={**query, "page": page, "limit": PER_PAGE})
-            more: list[dict[str, Any]] = answer.json() or []
+            more = answer.json() or []
+            if more and (not isinstance(more, list) or more == before):
+                break
             found += more
+            before = more
             # Not by how full the page is: a server may give fewer at once than it is asked for.
             total = answer.headers.get("X-Total-Count")
             if not more or (total is not None and len(found) >= int(total)):
@@ -181,14 +188,15 @@ class Gitea:
         except httpx.HTTPStatusError as error:
             answer = error.response
             if answer.is_redirect:
-                raise self._to.moved(asked, answer.headers["Location"]) from None
+                raise self._to.moved(asked, answer.headers.get("Location", "nowhere")) from None
             raise self._to.refused(asked, needs, answer.status_code, _said(answer)) from None
         except httpx.TimeoutException:
             raise self._to.away(asked, f"no answer within {access.SECONDS} s") from None
         except httpx.TransportError as error:
             if "CERTIFICATE" in str(error):
                 raise self._to.odd(asked, f"its certificate isn't accepted ({error})") from None
-            raise self._to.away(asked, error) from None
+            why = _ERRNO.sub("", str(error)).lower()
+            raise self._to.away(asked, why) from None
         except (httpx.HTTPError, httpx.InvalidURL, *_ODD):
             raise self._to.odd(asked) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -47,7 +48,7 @@ class GitLab:
             )
         self._to = to
         session = requests.Session()
-        session.trust_env = not to.is_loopback
+        session.trust_env = not to.is_loopback  # the environment's proxies
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=patience.Sparing.once()))
         self._gitlab = _Client(
@@ -57,6 +58,7 @@ class GitLab:
             timeout=access.SECONDS,
             per_page=PER_PAGE,
             keep_base_url=True,
+            ssl_verify=os.environ.get("REQUESTS_CA_BUNDLE") or True,  # …but its CAs in any case
             session=session,
         )
         self._project = self._gitlab.projects.get(repo, lazy=True)
