@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fleet import __version__
+from fleet.audit import audit
 from fleet.credential import credential
 from fleet.lab import lab_app
 from fleet.lint import lint
@@ -26,6 +27,7 @@ from fleet.promote import promote
 from fleet.recover import recover
 from fleet.rollback import hold, rollback
 from fleet.scaffold import scaffold_app
+from fleet.services import services
 from stacks.checks import neighbours
 from stacks.desired.sets import every
 from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError, server_of
@@ -52,6 +54,8 @@ app.command("lint", cls=PlainHelp)(lint)
 app.command("promote", cls=PlainHelp)(promote)
 app.command("rollback", cls=PlainHelp)(rollback)
 app.command("hold", cls=PlainHelp)(hold)
+app.command("services", cls=PlainHelp)(services)
+app.command("audit", cls=PlainHelp)(audit)
 app.command(
     "recover", cls=PlainHelp, short_help="Mend the state, and end plugins, after a killed run."
 )(recover)

@@ -41,6 +41,12 @@ def lint(
             help="A file with CRDs of kinds that the repo uses and doesn't bring; may be given again.",
         ),
     ] = None,
+    base: Annotated[
+        str,
+        typer.Option(
+            help="A commit or branch, such as origin/main: no version may have moved by hand since."
+        ),
+    ] = "",
     as_json: JsonOption = False,
     as_sarif: Annotated[
         bool, typer.Option("--sarif", help="Print SARIF, which forges show in pull requests.")
@@ -61,6 +67,7 @@ def lint(
       namespace        services deploy into namespaces that the platform makes
       network-policy   namespaces with Pods have one
       external-secret  the spoke has the store, and its policy in Vault lets it read the path
+      promotion        with --base: no image's version moved but by `fleet promote` and `fleet rollback`
       project, rbac    the AppProject and the rights of argocd-manager let it through
 
     Name all the stacks that share the hub, that one which owns it too: it makes the AppProjects. Clusters and contexts
@@ -84,6 +91,7 @@ def lint(
     """
     # Imported late: `--help` needs no schemas.
     from gitops import lint as linting
+    from gitops.git import GitError
     from gitops.kustomize import KustomizeError
     from gitops.sarif import sarif
     from gitops.tree import TreeError
@@ -105,8 +113,9 @@ def lint(
             _crds(stacks, crds or []),
             None if no_cache else cache_folder(),
             checkouts,
+            base,
         )
-    except (TreeError, KustomizeError) as error:
+    except (TreeError, KustomizeError, GitError) as error:
         fail(str(error))
     errors = [one for one in found if one.severity == "error"]
     if as_sarif:

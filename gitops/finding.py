@@ -18,6 +18,7 @@ RULES = {
     "namespace": "The platform makes the namespaces that services deploy into.",
     "network-policy": "Namespaces with workloads have a NetworkPolicy.",
     "external-secret": "ExternalSecrets name a store of the spoke, and paths that its policy in Vault lets it read.",
+    "promotion": "With --base: no version moved by a hand on the tag.",
     "project": "The AppProject lets in what is deployed through it.",
     "rbac": "argocd-manager may make what is deployed to its spoke.",
 }

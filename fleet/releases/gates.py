@@ -109,7 +109,7 @@ def _problems(
     if not git.succeeds(root, "diff", "--quiet", one.revision, head, "--", service):
         return [f"is at {one.revision[:8]}, and {service} has changed since ({head[:8]})"]
     for image in images:
-        its = {ref for ref in one.images if _name(ref) == image.name}
+        its = {ref for ref in one.images if name_of(ref) == image.name}
         if not its:
             found.append(f"doesn't run {image}: Argo CD names no image {image.name}")
         elif its != {str(image)}:
@@ -117,7 +117,8 @@ def _problems(
     return found
 
 
-def _name(ref: str) -> str:
+def name_of(ref: str) -> str:
+    """The name of an image, without tag and digest."""
     bare = ref.partition("@")[0]
     path, slash, last = bare.rpartition("/")
     return f"{path}{slash}{last.partition(':')[0]}"

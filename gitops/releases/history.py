@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,13 +16,17 @@ _NOTHING = "0" * 40
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit of the branch itself: what a merge brought has the merge's time, which is when it took effect."""
+    """A commit of the branch itself: what a merge brought has the merge's time, which is when it took effect.
+
+    `message` has behind a merge's own those of the commits that it brought.
+    """
 
     id: str
     at: datetime
     author: str
     subject: str
     message: str
+    is_merge: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ def changes(folder: Path, branch: str, pathspecs: Iterable[str]) -> dict[str, li
 
     Along the branch's first parents: what was on it, not what was on branches that were merged.
     """
-    form = "%x01%H%x00%cI%x00%aN%x00%s%x00%B%x00"
+    form = "%x01%H%x00%P%x00%cI%x00%aN%x00%s%x00%B%x00"
     words = ("log", "--first-parent", "--diff-merges=first-parent", "--raw", "--no-abbrev")
     said = git.run(
         folder,
@@ -50,7 +54,13 @@ def changes(folder: Path, branch: str, pathspecs: Iterable[str]) -> dict[str, li
     found: dict[str, list[Change]] = {}
     for commit, path, blob in touched:
         found.setdefault(path.rpartition("/")[0], []).append(Change(commit, blobs.get(blob, ())))
-    return {overlay: list(_only_changes(its)) for overlay, its in found.items()}
+    kept = {overlay: list(_only_changes(its)) for overlay, its in found.items()}
+    merges = {one.commit.id for its in kept.values() for one in its if one.commit.is_merge}
+    brought = _brought(folder, branch, merges) if merges else {}
+    return {
+        overlay: [_with(one, brought.get(one.commit.id, ())) for one in its]
+        for overlay, its in kept.items()
+    }
 
 
 def of_overlays(folder: str) -> list[str]:
@@ -69,12 +79,44 @@ def versions(images: Iterable[Image]) -> Mapping[str, str]:
 
 
 def _record(text: str) -> Iterator[tuple[Commit, str, str]]:
-    identity, at, author, subject, message, raw = text.split("\x00", 5)
-    commit = Commit(identity, datetime.fromisoformat(at), author, subject, message.strip())
+    identity, parents, at, author, subject, message, raw = text.split("\x00", 6)
+    commit = Commit(
+        identity, datetime.fromisoformat(at), author, subject, message.strip(), " " in parents
+    )
     for line in raw.splitlines():
         if line.startswith(":"):
             modes, _, path = line.partition("\t")
             yield commit, path, modes.split()[3]
+
+
+def _with(change: Change, brought: Iterable[str]) -> Change:
+    message = "\n\n".join([change.commit.message, *brought])
+    return replace(change, commit=replace(change.commit, message=message))
+
+
+def _brought(folder: Path, branch: str, merges: set[str]) -> dict[str, list[str]]:
+    """By merge on the branch, the messages of the commits that it brought, the newest first."""
+    said = git.run(folder, "log", "-z", "--format=%H%x01%P%x01%B", branch).decode(errors="replace")
+    parents, messages = {}, {}
+    for record in filter(None, said.split("\0")):
+        name, its, message = record.split("\x01", 2)
+        parents[name], messages[name] = its.split(), message.strip()
+    line = [next(iter(parents))]
+    while ahead := parents.get(line[-1]):
+        line.append(ahead[0])
+    seen = set(line)
+    found: dict[str, list[str]] = {}
+    for merge in reversed(line):
+        left, brought = parents.get(merge, [])[1:], list[str]()
+        while left:
+            one = left.pop()
+            if one not in seen and one in messages:
+                seen.add(one)
+                brought.append(messages[one])
+                left += parents[one]
+        if merge in merges:
+            found[merge] = brought
+    return found
 
 
 def _images(folder: Path, blobs: set[str]) -> dict[str, tuple[Image, ...]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from click.testing import Result
 
 from gitops.releases import overlay
@@ -112,7 +112,7 @@ def release(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     people: dict[str, str],
-) -> Iterator[Release]:
+) -> Release:
     repo = gitea.make_repo("anna", "ci", "bert")
     checkout = tmp_path / "checkout"
     made = Release(gitops_project, gitea, repo, people, checkout)
@@ -138,10 +138,20 @@ def release(
         ],
     )
     kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text("contexts: [{name: hub, context: {}}]\n")
+    kubeconfig.write_text(yaml.safe_dump(_kubeconfig("hub", *PLACES)))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    yield made
-    assert people["ci"] not in os.environ.get("GIT_TRACE", "")
+    monkeypatch.setattr(
+        versions, "pods", lambda api, namespace: [("one", made.image("production"), "")] * 3
+    )
+    return made
+
+
+def _kubeconfig(*names: str) -> dict[str, Any]:
+    return {
+        "contexts": [{"name": one, "context": {"cluster": one, "user": "u"}} for one in names],
+        "clusters": [{"name": one, "cluster": {"server": f"https://{one}"}} for one in names],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+    }
 
 
 @pytest.fixture(scope="session")

@@ -245,8 +245,8 @@ def test_rolled_back_and_held(built: Release, how: str) -> None:
     assert f"{NEW} is on hold in production" in done.output
     assert "incident 812" in done.output
     back = built.fleet("rollback", SERVICE, "-e", "production")
-    assert back.exit_code == 0
-    assert "production was rolled back already" in back.output
+    assert back.exit_code == 0, (back.stderr, built.git("log", "-2"))
+    assert "production was rolled back already" in back.output, built.git("log", "-2")
     assert built.fleet("hold", SERVICE, "-e", "production", "--lift", "--now").exit_code == 0
     assert built.promote().exit_code == 0
     assert built.fleet("hold", SERVICE, "-e", "production", "--lift").output.endswith(
