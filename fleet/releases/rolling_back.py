@@ -57,7 +57,7 @@ def roll_back(
         if one := holds.held(known, image):
             if not to:
                 # A squash may have dropped the trailers, by which this is known else.
-                said = f"{environment} was rolled back already: {image} is on hold ({one.reason}); to go elsewhere, say --to"
+                said = f"was rolled back already: {image} is on hold ({one.reason}); to go elsewhere, say --to"
                 return _outcome(place, "nothing", said)
             raise ReleaseError(
                 f"{image} is on hold in {environment} itself ({one.reason}); lift that first, or name another by --to"
