@@ -25,6 +25,9 @@ try:
     if eso and fleet.installs_external_secrets:
         found = manifests.read(eso.manifests) or manifests.read_crds(eso.crds)
         eso_manifest = Manifest(tuple(found))
+    rollouts_manifest = NO_MANIFEST
+    if fleet.argo_rollouts and fleet.installs_argo_rollouts:
+        rollouts_manifest = Manifest(tuple(manifests.read(fleet.argo_rollouts.manifest)))
     preview = pulumi.runtime.is_dry_run()
     recorded = components.recorded_identities()
     silent = preflight.silent(fleet, endpoints)
@@ -32,8 +35,8 @@ try:
     fleet, warnings = known.fleet, [*known.warnings]
     mute = {*silent, *known.unknown}
     warnings += vault_state.require(fleet, stack, preview=preview)
-    both = argocd_manifest, eso_manifest
-    problems, noted = existing.ask(fleet, stack, hub_access, endpoints, both, mute)
+    given = argocd_manifest, eso_manifest, rollouts_manifest
+    problems, noted = existing.ask(fleet, stack, hub_access, endpoints, given, mute)
     warnings += noted
     warnings += preflight.require_hub(fleet, stack, kubeconfig, preview=preview, found=problems)
 except (StackError, KubeconfigError, ManifestError) as error:
@@ -68,6 +71,7 @@ components.onboard_spokes(
         endpoints=endpoints,
         silent=mute,
         manifest=eso_manifest,
+        rollouts=rollouts_manifest,
     )
 )
 components.FleetApplicationSets(

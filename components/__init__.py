@@ -1,6 +1,7 @@
 """HOW a fleet is made: one Pulumi component per file."""
 
 from components.application_sets import FleetApplicationSets, FleetApplicationSetsArgs
+from components.argo_rollouts import ArgoRollouts, ArgoRolloutsArgs
 from components.argocd import ArgoCD, ArgoCDArgs
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.management_hub import ManagementHub, ManagementHubArgs
@@ -14,6 +15,8 @@ from components.waiting import wait_as_pulumi_means_it
 __all__ = [
     "ArgoCD",
     "ArgoCDArgs",
+    "ArgoRollouts",
+    "ArgoRolloutsArgs",
     "ExternalSecrets",
     "ExternalSecretsArgs",
     "FleetApplicationSets",

@@ -1,4 +1,4 @@
-"""One spoke, end to end: its identity in Vault, External Secrets on it, and last its cluster Secret on the hub."""
+"""One spoke, end to end: its identity in Vault, what Pulumi installs on it, and last its cluster Secret on the hub."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pulumi
 import pulumi_vault
 
 from components import providers
+from components.argo_rollouts import ArgoRollouts, ArgoRolloutsArgs
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.hub_store import hub_store
 from components.management_hub import ManagementHub
@@ -25,7 +26,8 @@ from stacks.model.spoke import Spoke
 class OnboardingArgs:
     """The fleet and its stack, the hub, and how every spoke is reached.
 
-    `silent` names the spokes that don't answer now; `manifest` is External Secrets' own, where the stack has one.
+    `silent` names the spokes that don't answer now; `manifest` is External Secrets' own, where the stack has one, and
+    `rollouts` Argo Rollouts'.
     """
 
     fleet: Fleet
@@ -34,6 +36,7 @@ class OnboardingArgs:
     endpoints: Mapping[str, Endpoint]
     silent: Collection[str] = ()
     manifest: Manifest = NO_MANIFEST
+    rollouts: Manifest = NO_MANIFEST
 
 
 def onboard_spokes(args: OnboardingArgs) -> None:
@@ -63,7 +66,7 @@ class _Onboarding:
         on_spoke = pulumi.ResourceOptions()
         if spoke.in_cluster:
             on_spoke.providers = [self.args.hub.provider]
-        elif endpoint.access and (direct or spoke.has_identity):
+        elif endpoint.access and self.args.fleet.works_on(spoke):
             quarantine = bool(spoke.quarantine)
             provider = providers.kubernetes_provider(
                 spoke.name, endpoint.access, quarantine=quarantine
@@ -82,6 +85,9 @@ class _Onboarding:
                 protect=self.args.fleet.protects(spoke),
             ),
         )
+        # Else the plugin, asked to take a chart apart for a dead cluster, would end the whole run.
+        dead = spoke.quarantine or spoke.name in self.args.silent
+        renderer = self.args.hub.provider if dead else None
         before: list[pulumi.Resource] = [*self.after, in_vault]
         if direct:
             store = ExternalSecrets(
@@ -91,10 +97,7 @@ class _Onboarding:
                     identity=who,
                     access=endpoint.access,
                     manifest=self.args.manifest,
-                    # Else the plugin, asked to take a chart apart for a dead cluster, would end the whole run.
-                    renderer=self.args.hub.provider
-                    if spoke.quarantine or spoke.name in self.args.silent
-                    else None,
+                    renderer=renderer,
                     # The hub's own store has brought External Secrets along.
                     install=not (spoke.in_cluster and self.args.fleet.hub.secret_store),
                 ),
@@ -103,6 +106,20 @@ class _Onboarding:
                 ),
             )
             before.append(store)
+        needed: pulumi.Input[list[pulumi.Resource]] = before
+        if self.args.fleet.has_argo_rollouts(spoke):
+            assert endpoint.access, "loading a stack file has seen to it"
+            rollouts = ArgoRollouts(
+                spoke.name,
+                ArgoRolloutsArgs(
+                    fleet=self.args.fleet,
+                    manifest=self.args.rollouts,
+                    access=endpoint.access,
+                    renderer=renderer,
+                ),
+                on_spoke,
+            )
+            needed = rollouts.made.apply(lambda made: [*before, *made])
         # Argo CD deploys to a spoke as soon as it knows of it, and workloads need their secrets.
         SpokeCluster(
             spoke.name,
@@ -113,5 +130,5 @@ class _Onboarding:
                 endpoint=endpoint,
                 hub=self.args.hub,
             ),
-            pulumi.ResourceOptions.merge(on_spoke, pulumi.ResourceOptions(depends_on=before)),
+            pulumi.ResourceOptions.merge(on_spoke, pulumi.ResourceOptions(depends_on=needed)),
         )

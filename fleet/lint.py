@@ -71,9 +71,10 @@ def lint(
       project, rbac    the AppProject and the rights of argocd-manager let it through
 
     Name all the stacks that share the hub, that one which owns it too: it makes the AppProjects. Clusters and contexts
-    are not needed, environment variables that the stack files name are. CRDs that `externalSecrets.crds` names are
-    known where they are files here. What was built before, and is unchanged, is taken from ~/.cache/fleet/lint. A
-    resource by URL is fetched by kustomize, as Argo CD would: lint nobody's pull request where that must not be.
+    are not needed, environment variables that the stack files name are. CRDs that `externalSecrets.crds` or
+    `argoRollouts.manifest` names are known where they are files here. What was built before, and is unchanged, is taken
+    from ~/.cache/fleet/lint. A resource by URL is fetched by kustomize, as Argo CD would: lint nobody's pull request
+    where that must not be.
 
     Of a team's repo alone it can't be told whether the platform makes its namespaces. Not looked into: Helm charts, a
     set's `path` by a template that does more than name a field, repos of teams that no --team names.
@@ -187,8 +188,9 @@ def _crds(stacks: dict[str, Fleet], given: list[Path]) -> list[dict[str, Any]]:
 
     files = [*given]
     for fleet in stacks.values():
-        settings = fleet.external_secrets
-        for named in (settings.crds, settings.manifests) if settings else ():
+        eso, rollouts = fleet.external_secrets, fleet.argo_rollouts
+        named_here = [eso.crds, eso.manifests] if eso else []
+        for named in [*named_here, rollouts.manifest if rollouts else None]:
             if named and "://" not in named and Path(named).is_file():
                 files.append(Path(named))
     found: list[dict[str, Any]] = []

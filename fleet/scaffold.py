@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gitops.scaffold.changes import Change
     from gitops.scaffold.run import Plan
     from gitops.scaffold.service import Secret
+    from stacks.model.fleet import Fleet
 
 
 class _WithDefault(TyperGroup):
@@ -50,8 +51,10 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would b
 
 
 ROLLOUTS = """\
-note: the spokes need Argo Rollouts, and Argo CD the right to its kinds, in the stack file under fleet:rbac.rules:
-  - {apiGroups: [argoproj.io], resources: [rollouts, analysistemplates], verbs: ["*"]}"""
+note: a Rollout needs Argo Rollouts, which these stacks do not install on {spokes}. In the stack file:
+  fleet:argoRollouts: {{manifest: <its install.yaml>}}, and `addons: [argo_rollouts]` in the block of each spoke
+Then write in analysis-template.yaml where your Prometheus is: docs/canary.md"""
+_NAMED = 3
 
 
 @scaffold_app.command("directory", cls=PlainHelp)
@@ -187,8 +190,20 @@ def service(
         plan = run.service(stacks, directory, given, team)
         _carry_out(plan, yes=yes, dry_run=dry_run, as_json=as_json)
     if canary and not as_json:
-        typer.echo(ROLLOUTS)
+        _needs_rollouts(stacks)
     raise typer.Exit(1 if _left(plan) else 0)
+
+
+def _needs_rollouts(stacks: dict[str, Fleet]) -> None:
+    lacking = [
+        spoke.name
+        for fleet in stacks.values()
+        for spoke in fleet.spokes
+        if not fleet.has_argo_rollouts(spoke)
+    ]
+    if lacking:
+        more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+        typer.echo(ROLLOUTS.format(spokes=f"{', '.join(lacking[:_NAMED])}{more}"))
 
 
 @contextmanager

@@ -6,7 +6,15 @@ import os
 import sys
 from pathlib import Path
 
-from lab import argocd_login, chart_repo, exec_credential, forge, pulumi_plugins, vault
+from lab import (
+    argocd_login,
+    chart_repo,
+    exec_credential,
+    forge,
+    prometheus,
+    pulumi_plugins,
+    vault,
+)
 from lab.home import LabHome
 from lab.toolchain import Toolbox
 from lab.topology import topology_of
@@ -29,10 +37,12 @@ def variables(home: LabHome, toolbox: Toolbox) -> dict[str, str]:
         "KUBECONFIG": str(home.kubeconfig),
         "FLEET_GITOPS_REPO": forge.repo_url(home),
         "FLEET_ARGOCD_MANIFEST": str(toolbox.share("argocd") / "install.yaml"),
+        "FLEET_ARGO_ROLLOUTS_MANIFEST": str(toolbox.share("argo-rollouts") / "install.yaml"),
         "FLEET_EXTERNAL_SECRETS_CRDS": str(toolbox.share("external-secrets") / "crds.yaml"),
         "FLEET_EXTERNAL_SECRETS_CHART": str(toolbox.share("external-secrets") / "chart"),
         "FLEET_EXTERNAL_SECRETS_VERSION": chart_repo.version(toolbox),
         "FLEET_CHART_REPO": chart_repo.url(home),
+        "FLEET_PROMETHEUS": prometheus.address(home),
         "FLEET_EXEC_PLUGIN": str(exec_credential.program(home)),
         **{f"{product}_ADDR": address for product in ("VAULT", "BAO")},
         **{f"{product}_CACERT": authority for product in ("VAULT", "BAO")},

@@ -129,6 +129,11 @@ class LabHome:
         return self.root / "external-secrets"
 
     @property
+    def prometheus(self) -> Path:
+        """Prometheus' data and configuration, and the lists of what it scrapes."""
+        return self.root / "prometheus"
+
+    @property
     def bin(self) -> Path:
         """Programs of this lab's own."""
         return self.root / "bin"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import (
+    argo_rollouts,
     argocd,
     chart_repo,
     clusters,
@@ -21,6 +22,7 @@ from lab import (
     gitops_repo,
     janitor,
     private_tmp,
+    prometheus,
     pulumi_plugins,
     vault,
 )
@@ -96,7 +98,7 @@ def boot(
     topology: str | None = None,
     owner: int | None = None,
 ) -> None:
-    """Start clusters, OpenBao and the forge at once, and choose the Pulumi plugins."""
+    """Start clusters, OpenBao, the forge and Prometheus at once, and choose the Pulumi plugins."""
     lab = Lab(home.create(), toolbox, reporter)
     with locked(home):
         settle(home, topology)
@@ -110,6 +112,7 @@ def boot(
                 "clusters": lambda: clusters.boot(lab),
                 "OpenBao": lambda: vault.boot(lab),
                 "git forge": lambda: _boot_forge(lab, hooks),
+                "Prometheus": lambda: prometheus.boot(lab),
                 "Pulumi plugins": lambda: _choose_plugins(lab),
             },
         )
@@ -137,7 +140,7 @@ def deploy(home: LabHome, toolbox: Toolbox, reporter: Reporter) -> list[str]:
 
 
 def run_controllers(home: LabHome, toolbox: Toolbox, reporter: Reporter) -> None:
-    """Start Argo CD's controllers and External Secrets, by what ``pulumi up`` made for them.
+    """Start the controllers of Argo CD, External Secrets and Argo Rollouts, by what ``pulumi up`` made for them.
 
     Where Argo CD brings External Secrets to a spoke, that is waited for.
     """
@@ -156,8 +159,10 @@ def parts(home: LabHome) -> list[str]:
         *(part for name in names for part in control_plane.parts_of(name)),
         vault.PART,
         forge.PART,
+        prometheus.PART,
         *argocd.PARTS,
         *external_secrets.part_names(home),
+        *argo_rollouts.part_names(home),
     ]
 
 
@@ -191,7 +196,8 @@ def _start_controllers(lab: Lab) -> list[str]:
             lab.reporter,
             {
                 "Argo CD": lambda: argocd.boot(lab),
-                "External Secrets": lambda: started.extend(external_secrets.boot(lab)),
+                "External Secrets": lambda: started.extend(external_secrets.CONTROLLER.boot(lab)),
+                "Argo Rollouts": lambda: argo_rollouts.CONTROLLER.boot(lab),
             },
         )
     return started

@@ -43,14 +43,15 @@ def ask(
     stack: str,
     hub: ClusterAccess,
     endpoints: Mapping[str, Endpoint],
-    manifests: tuple[Manifest, Manifest],
+    manifests: Sequence[Manifest],
     silent: Collection[str],
 ) -> tuple[list[Problem], list[str]]:
     """What of all that the stack would make is there and somebody else's: a problem per cluster, or a warning where it
     is to be taken over.
 
-    `manifests` are Argo CD's and External Secrets'. Of what Pulumi has made there before, one object is asked for; of a
-    spoke that is among the `silent`, or may not be asked, none. Raises ManifestError where Argo CD's can't be used.
+    `manifests` are Argo CD's, External Secrets' and Argo Rollouts'. Of what Pulumi has made there before, one object is
+    asked for; of a spoke that is among the `silent`, or may not be asked, none. Raises ManifestError where Argo CD's
+    can't be used.
     """
     by_cluster: dict[str | None, list[Footprint]] = {}
     for one in footprints(fleet, *manifests):

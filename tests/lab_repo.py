@@ -28,6 +28,7 @@ def lab_repo() -> Path:
     atexit.register(shutil.rmtree, work, ignore_errors=True)
     (work / "stacks").mkdir()
     (work / "crds.yaml").touch()
+    (work / "rollouts.yaml").touch()
     (work / "chart").mkdir()
     for stack in STACKS:
         shutil.copy(EXAMPLES / f"Pulumi.{stack}.yaml", work / "stacks")
@@ -36,6 +37,7 @@ def lab_repo() -> Path:
         "VAULT_ADDR": "https://127.0.0.1:8200",
         "VAULT_CACERT": certifi.where(),
         "FLEET_ARGOCD_MANIFEST": "install.yaml",
+        "FLEET_ARGO_ROLLOUTS_MANIFEST": "rollouts.yaml",
         "FLEET_GITOPS_REPO": "https://git.example.com/platform/gitops-config.git",
         "FLEET_EXTERNAL_SECRETS_CRDS": "crds.yaml",
         "FLEET_EXTERNAL_SECRETS_CHART": "chart",

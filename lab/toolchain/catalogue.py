@@ -40,6 +40,7 @@ _PULUMI = "github.com/pulumi/pulumi"
 _PULUMI_KUBERNETES = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _ARGOCD = "github.com/argoproj/argo-cd/v3"
 _EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
+_ARGO_ROLLOUTS = "github.com/argoproj/argo-rollouts"
 _KWOK = "sigs.k8s.io/kwok"
 _GITEA = "code.gitea.io/gitea"
 
@@ -162,6 +163,27 @@ TOOLS: tuple[Tool, ...] = (
         ),
     ),
     Tool(
+        name="argo-rollouts",
+        version="1.10.2",
+        version_args=("--version",),
+        seconds=190,
+        source=GoModule(
+            wrapper="argo-rollouts",
+            module=_ARGO_ROLLOUTS,
+            package=f"{_ARGO_ROLLOUTS}/cmd/rollouts-controller",
+            stamp=((f"{_ARGO_ROLLOUTS}/utils/version.version", "1.10.2"),),
+        ),
+        data=(Data(module=_ARGO_ROLLOUTS, path="manifests/install.yaml", to="share/install.yaml"),),
+    ),
+    Tool(
+        name="prometheus",
+        version="2.42.0",  # whatever later release Debian has
+        version_args=("--version",),
+        accept=Accept.LATER,
+        seconds=10,
+        source=DebianPackage(package="prometheus", executable="usr/bin/prometheus"),
+    ),
+    Tool(
         name="kwok",
         version="0.8.0",
         version_args=("--version",),
@@ -227,6 +249,19 @@ TOOLS: tuple[Tool, ...] = (
             module="helm.sh/helm/v3",
             package="helm.sh/helm/v3/cmd/helm",
             stamp=(("helm.sh/helm/v3/internal/version.version", "v3.22.0"),),
+        ),
+    ),
+    Tool(
+        name="actionlint",  # for the tests of the pipelines that Fleet writes
+        version="1.7.12",
+        version_args=("-version",),
+        accept=Accept.MAJOR,
+        seconds=10,
+        source=GoModule(
+            wrapper="actionlint",
+            module="github.com/rhysd/actionlint",
+            package="github.com/rhysd/actionlint/cmd/actionlint",
+            stamp=(("github.com/rhysd/actionlint.version", "1.7.12"),),
         ),
     ),
     Tool(

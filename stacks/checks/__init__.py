@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from stacks.checks import (
     application_sets,
+    argo_rollouts,
     credentials,
     external_secrets,
     files,
@@ -43,6 +44,7 @@ def problems(fleet: Fleet, stack: str) -> list[Problem]:
         *issuers.problems(fleet),
         *credentials.problems(fleet),
         *external_secrets.problems(fleet),
+        *argo_rollouts.problems(fleet),
         *vault.problems(fleet),
         *application_sets.shapes(fleet),
         *projects.problems(fleet),

@@ -15,6 +15,8 @@ def problems(fleet: Fleet) -> Iterator[Problem]:
     """Files that are not where the stack file says; what is fetched from elsewhere is not asked for."""
     eso = fleet.external_secrets
     named = [("fleet:argocd.manifest", fleet.argocd.manifest)]
+    if fleet.argo_rollouts:
+        named.append(("fleet:argoRollouts.manifest", fleet.argo_rollouts.manifest))
     if eso:
         named += [
             ("fleet:externalSecrets.crds", eso.crds),

@@ -125,12 +125,19 @@ def _elsewhere(one: Named, owner: Named) -> Iterator[Problem]:
             f'stack "{stack}", which owns hub "{fleet.hub.context}", lets Argo CD deploy from {owning.gitops.repo} '
             "only; write the same in both, or add it to the `repos` of its fleet:projects",
         )
-    shut, settings = desired.system_namespaces(owning), fleet.external_secrets
+    shut = desired.system_namespaces(owning)
+    asking = {
+        section.namespace: f"fleet:{key}.namespace"
+        for key, section in (
+            ("argoRollouts", fleet.argo_rollouts),
+            ("externalSecrets", fleet.external_secrets),
+        )
+        if section
+    }
     for namespace in desired.system_namespaces(fleet)[1:]:
         if namespace != fleet.argocd.namespace and not desired.is_among(namespace, shut):
-            its = settings and namespace == settings.namespace
             yield Problem(
-                "fleet:externalSecrets.namespace" if its else "fleet:rbac.accountNamespace",
+                asking.get(namespace, "fleet:rbac.accountNamespace"),
                 f'stack "{stack}", which owns hub "{fleet.hub.context}", lets services into "{namespace}"; add it to '
                 "fleet:projects.systemNamespaces there",
             )

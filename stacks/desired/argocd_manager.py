@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stacks.desired import argo_rollouts
 from stacks.desired import external_secrets_rights as external_secrets
 from stacks.desired.external_secrets_values import chart_values
 from stacks.desired.objects import (
     RBAC,
     READ,
+    READ_WRITE,
     KubernetesObject,
     RbacRule,
     ServiceAccount,
@@ -33,7 +35,6 @@ BINDING = "argocd-manager-role-binding"
 ACCOUNT_ANNOTATION = "kubernetes.io/service-account.name"
 """The annotation by which a token Secret says whose token it is."""
 
-READ_WRITE = [*READ, "create", "update", "patch", "delete"]
 CLUSTER_ADMIN: list[RbacRule] = [
     {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
     {"nonResourceURLs": ["*"], "verbs": ["*"]},
@@ -85,11 +86,13 @@ def rules(fleet: Fleet, spoke: Spoke) -> list[RbacRule]:
     For a ClusterRole, or, where the stack file names namespaces, for a Role in each of them.
     """
     rbac = fleet.rbac_of(spoke)
+    has_rollouts = fleet.has_argo_rollouts(spoke)
+    inside = [*_IN_NAMESPACES, *(argo_rollouts.RIGHTS if has_rollouts else ())]
     if rbac.namespaces:
-        return [*_IN_NAMESPACES, _OWN_NAMESPACE, *map(_added, rbac.rules)]
+        return [*inside, _OWN_NAMESPACE, *map(_added, rbac.rules)]
     if rbac.cluster_admin:
         return CLUSTER_ADMIN
-    found = [*_IN_NAMESPACES, *_IN_CLUSTER]
+    found = [*inside, *_IN_CLUSTER, *(argo_rollouts.CLUSTER_RIGHTS if has_rollouts else ())]
     if fleet.delivery_of(spoke) == "argocd":
         found += _delivery(fleet, spoke)
     return [*found, *map(_added, rbac.rules)]

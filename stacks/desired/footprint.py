@@ -8,8 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from stacks.desired import argocd_install, argocd_manager, external_secrets_rights, vault_identity
-from stacks.desired.crds import Manifest
+from stacks.desired import (
+    argo_rollouts,
+    argocd_install,
+    argocd_manager,
+    external_secrets_rights,
+    vault_identity,
+)
+from stacks.desired.crds import NO_MANIFEST, Manifest
 from stacks.desired.objects import CRD, KubernetesObject
 from stacks.desired.vault_identity import Identity
 from stacks.model.fleet import Fleet
@@ -36,7 +42,12 @@ class Footprint:
     crds: tuple[str, ...] = field(default=())
 
 
-def footprints(fleet: Fleet, argocd: Manifest, external_secrets: Manifest) -> list[Footprint]:
+def footprints(
+    fleet: Fleet,
+    argocd: Manifest,
+    external_secrets: Manifest,
+    rollouts: Manifest = NO_MANIFEST,
+) -> list[Footprint]:
     """Everything that the stack makes on the hub and on the spokes that Pulumi itself works on, in their order.
 
     Not on a spoke in quarantine, of which nothing is asked. Raises ManifestError as `argocd_install.installation` does.
@@ -58,7 +69,10 @@ def footprints(fleet: Fleet, argocd: Manifest, external_secrets: Manifest) -> li
         found.append(_external_secrets(fleet, who, external_secrets, "fleet:hub.secretStore", None))
     for index, spoke in enumerate(fleet.spokes):
         if not spoke.quarantine:
-            found += _on_spoke(fleet, spoke, external_secrets, f"fleet:spokes[{index}]")
+            where = f"fleet:spokes[{index}]"
+            found += _on_spoke(fleet, spoke, external_secrets, where)
+            if fleet.has_argo_rollouts(spoke):
+                found.append(_argo_rollouts(fleet, spoke, rollouts, f"{where}.addons"))
     return [one for one in found if one.objects]
 
 
@@ -78,6 +92,17 @@ def _on_spoke(fleet: Fleet, spoke: Spoke, manifest: Manifest, where: str) -> Ite
             (*rights, argocd_manager.token(account), argocd_manager.account(account)),
             "choose another `auth` for this spoke (docs/credentials.md): two Argo CDs can't share argocd-manager",
         )
+
+
+def _argo_rollouts(fleet: Fleet, spoke: Spoke, manifest: Manifest, where: str) -> Footprint:
+    own = argo_rollouts.objects(fleet, manifest)
+    return Footprint(
+        where,
+        spoke.name,
+        (argo_rollouts.namespace(fleet), *own),
+        argo_rollouts.INSTEAD,
+        tuple(manifest.digests),
+    )
 
 
 def _external_secrets(

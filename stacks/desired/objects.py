@@ -13,6 +13,7 @@ RbacRule = dict[str, Any]
 
 RBAC = "rbac.authorization.k8s.io"
 READ = ["get", "list", "watch"]
+READ_WRITE = [*READ, "create", "update", "patch", "delete"]
 CRD = "CustomResourceDefinition"
 
 

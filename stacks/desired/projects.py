@@ -142,6 +142,7 @@ def system_namespaces(fleet: Fleet) -> list[str]:
     named = {
         fleet.argocd.namespace,
         settings.namespace if settings else sets.EXTERNAL_SECRETS,
+        *([fleet.argo_rollouts.namespace] if fleet.argo_rollouts else ()),
         fleet.rbac.account_namespace,
         *(fleet.rbac_of(spoke).account_namespace for spoke in fleet.spokes),
         *fleet.projects.system_namespaces,

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from stacks.model.argo_rollouts import ADDON, ArgoRollouts
 from stacks.model.fields import (
     DnsLabel,
     FileSource,
@@ -192,6 +193,10 @@ class Fleet(Section):
     external_secrets: ExternalSecrets | None = Field(
         None, description="External Secrets on every spoke; required with spokes."
     )
+    argo_rollouts: ArgoRollouts | None = Field(
+        None,
+        description="Argo Rollouts, for spokes with `argo_rollouts` among their `addons`; default: none.",
+    )
     secret_stores: list[SecretStore] = Field(
         default_factory=lambda: [SecretStore()],
         min_length=1,
@@ -266,6 +271,14 @@ class Fleet(Section):
 
     def works_on(self, spoke: Spoke) -> bool:
         """Whether Pulumi makes anything on `spoke` itself."""
-        return spoke.has_identity or (
-            self.external_secrets is not None and self.delivery_of(spoke) == "pulumi"
-        )
+        delivers = self.external_secrets is not None and self.delivery_of(spoke) == "pulumi"
+        return spoke.has_identity or delivers or self.has_argo_rollouts(spoke)
+
+    def has_argo_rollouts(self, spoke: Spoke) -> bool:
+        """Whether Pulumi installs Argo Rollouts on `spoke`."""
+        return self.argo_rollouts is not None and ADDON in spoke.addons
+
+    @property
+    def installs_argo_rollouts(self) -> bool:
+        """Whether it does on any spoke of the stack."""
+        return any(map(self.has_argo_rollouts, self.spokes))

@@ -145,7 +145,8 @@ class Spoke(Section):
         description="Why the spoke is left as it is for as long as it doesn't answer; default: none.",
     )
     addons: list[str] = Field(
-        default_factory=list, description="Addons: each becomes a label `enable_<addon>: true`."
+        default_factory=list,
+        description="Addons: each becomes a label `enable_<addon>: true`; `argo_rollouts` is installed as well.",
     )
     labels: dict[str, LabelValue] = Field(
         default_factory=dict, description="More labels on the cluster Secret."

@@ -93,6 +93,22 @@ kind: ConfigMap
 metadata: {name: argocd-cm}
 """
 
+ARGO_ROLLOUTS_MANIFEST = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: rollouts.argoproj.io}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: argo-rollouts}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: argo-rollouts}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: argo-rollouts}
+subjects: [{kind: ServiceAccount, name: argo-rollouts, namespace: argo-rollouts}]
+"""
+
 EXTERNAL_SECRETS_CRDS = """
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -329,6 +345,7 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
     """
     (tmp_path / "install.yaml").write_text(INSTALL_MANIFEST)
     (tmp_path / "crds.yaml").write_text(EXTERNAL_SECRETS_CRDS)
+    (tmp_path / "rollouts.yaml").write_text(ARGO_ROLLOUTS_MANIFEST)
     (tmp_path / "chart").mkdir()
     for key, value in {
         "KUBECONFIG": tmp_path / "kubeconfig",
@@ -336,6 +353,7 @@ def run_program(tmp_path: Path, pem_files: Path, monkeypatch: pytest.MonkeyPatch
         "VAULT_TOKEN": VAULT_TOKEN,
         "VAULT_CACERT": pem_files / "ca.crt",
         "FLEET_ARGOCD_MANIFEST": tmp_path / "install.yaml",
+        "FLEET_ARGO_ROLLOUTS_MANIFEST": tmp_path / "rollouts.yaml",
         "FLEET_GITOPS_REPO": "http://127.0.0.1:3000/platform/gitops-config.git",
         "FLEET_EXTERNAL_SECRETS_CRDS": tmp_path / "crds.yaml",
         "FLEET_EXTERNAL_SECRETS_CHART": tmp_path / "chart",

@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
 
 from gitops.scaffold.wanted import KUSTOMIZE
-from lab.toolchain import catalogue
+from lab.toolchain import catalogue, ensure
 from tests.real.scaffold_project import (
     CENTRAL,
     IDENTITY,
     OWN,
     PAYMENTS,
+    SPOKES,
     Project,
     commit,
     contents,
@@ -26,30 +28,15 @@ from tests.real.scaffold_project import (
 )
 
 KUSTOMIZATION = "base/namespaces/kustomization.yaml"
-ROLLOUTS = [
-    {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{kind.lower()}s.argoproj.io"},
-        "spec": {
-            "group": "argoproj.io",
-            "scope": "Namespaced",
-            "names": {"kind": kind, "plural": f"{kind.lower()}s"},
-            "versions": [
-                {
-                    "name": "v1alpha1",
-                    "schema": {
-                        "openAPIV3Schema": {
-                            "type": "object",
-                            "x-kubernetes-preserve-unknown-fields": True,
-                        }
-                    },
-                }
-            ],
-        },
-    }
-    for kind in ("Rollout", "AnalysisTemplate")
-]
+
+
+@pytest.fixture(scope="session")
+def rollouts() -> Path:
+    """The install manifest of Argo Rollouts, with its CRDs."""
+    return (
+        ensure(["argo-rollouts"], console=Console(stderr=True)).share("argo-rollouts")
+        / "install.yaml"
+    )
 
 
 @pytest.fixture
@@ -84,21 +71,21 @@ def test_a_new_repo_has_nothing_wrong_with_it(project: Project, repo: Path) -> N
 
 
 @pytest.mark.parametrize("canary", [False, True])
-def test_a_service_with_all_that_it_may_have(project: Project, repo: Path, canary: bool) -> None:
+def test_a_service_with_all_that_it_may_have(
+    rollouts: Path, project: Project, repo: Path, canary: bool
+) -> None:
     """The default policy lets a spoke read below its environment's name only: the paths follow that."""
     if canary:
-        kinds = ["rollouts", "analysistemplates"]
-        project.stack(
-            rbac={"rules": [{"apiGroups": ["argoproj.io"], "resources": kinds, "verbs": ["*"]}]}
-        )
-    project.ok(
+        spokes = [{**one, "addons": ["argo_rollouts"]} for one in SPOKES]
+        project.stack(argoRollouts={"manifest": str(rollouts)}, spokes=spokes)
+    said = project.ok(
         "scaffold", "service", "payment-service", "--in", "repo", "--yes", "--port", "9000",
         "--image", "ghcr.io/acme/payment:v2.3.0", "--tag", "staging=v2.3.1-rc.1",
         "--secret", "payment-db-credentials=payment-service/db:username,password",
         *(["--canary"] if canary else []),
     )  # fmt: skip
-    (project.folder / "rollouts.yaml").write_text(yaml.safe_dump_all(ROLLOUTS))
-    assert project.ok("lint", "repo", "--crds", "rollouts.yaml") == "repo: ok\n"
+    assert "note:" not in said
+    assert project.ok("lint", "repo") == "repo: ok\n"
     for environment, tag in (("staging", "v2.3.1-rc.1"), ("production", "v2.3.0")):
         objects = built(repo, f"apps/payment-service/overlays/{environment}")
         found = {one["kind"]: one for one in objects}
@@ -124,7 +111,22 @@ def test_a_service_with_all_that_it_may_have(project: Project, repo: Path, canar
             weights = [one["setWeight"] for one in steps if "setWeight" in one]
             pauses = [one["pause"]["duration"] for one in steps if "pause" in one]
             assert (weights, pauses) == ([10, 30, 60], ["5m", "5m", "10m"])
-            assert found["AnalysisTemplate"]["metadata"]["name"] == "success-rate"
+            template = found["AnalysisTemplate"]
+            assert template["metadata"]["name"] == "success-rate"
+            assert template["spec"]["args"] == [{"name": "service-name"}]
+
+
+def test_a_canary_needs_argo_rollouts(rollouts: Path, project: Project, repo: Path) -> None:
+    """It is told when it is written, and by `fleet lint` as long as it is so."""
+    half = [{**SPOKES[0], "addons": ["argo_rollouts"]}, SPOKES[1]]
+    project.stack(argoRollouts={"manifest": str(rollouts)}, spokes=half)
+    said = project.ok("scaffold", "service", "ads", "--in", "repo", "--yes", "--canary")
+    assert "which these stacks do not install on staging" in said
+    assert "`addons: [argo_rollouts]`" in said
+    refused = project.run("lint", "repo").output
+    assert "argocd-manager may not get, list, watch, create" in refused
+    assert "rollouts of argoproj.io" in refused
+    assert "prod-1" not in refused
 
 
 def test_teams(project: Project) -> None:

@@ -63,5 +63,5 @@ def test_it_is_installed_once_its_deployment_is_there(
 ) -> None:
     items = [{"spec": {"template": {"spec": {"serviceAccountName": one}}}} for one in accounts]
     api = FakeApi({"/deployments": {"items": items}})
-    assert external_secrets._is_installed(api) is expected  # type: ignore[arg-type]
-    assert not external_secrets._is_installed(FakeApi({}))  # type: ignore[arg-type]
+    assert external_secrets.CONTROLLER.is_installed(api) is expected  # type: ignore[arg-type]
+    assert not external_secrets.CONTROLLER.is_installed(FakeApi({}))  # type: ignore[arg-type]
