@@ -32,6 +32,7 @@ DEPLOYMENT = {
         },
     },
 }
+# Such as another reader of YAML would take for a number, a date, a truth or nothing.
 TAGS = st.sampled_from(
     [
         "v1.2.3",
@@ -55,7 +56,7 @@ DIGESTS = st.text("0123456789abcdef", min_size=64, max_size=64).map("sha256:{}".
 def kustomizations(draw: st.DrawFn) -> tuple[str, list[str]]:
     """A kustomization as people write them, and the names that its images are pulled by."""
     quote = st.sampled_from(["{}", '"{}"', "'{}'"])
-    comment = st.sampled_from(["", "  # keep", " # newTag: v0", "\t# 'quoted'"])
+    comment = st.sampled_from(["", "  # keep", " # newTag: v0", "  # 'quoted'"])
     entries, pulled = [], []
     for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)):
         new = draw(st.sampled_from([None, f"mirror.example.com/{name.rpartition('/')[2]}"]))
