@@ -94,5 +94,7 @@ def _job(name: str, job: _Job) -> str:
         title=job.title,
         command=job.command,
         kustomize=KUSTOMIZE,
-        values="".join(f"          {key}: ${{{{ {value} }}}}\n" for key, value in job.values.items()),
+        values="".join(
+            f"          {key}: ${{{{ {value} }}}}\n" for key, value in job.values.items()
+        ),
     )
