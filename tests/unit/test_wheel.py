@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).parents[2]
-PACKAGES = ("stacks", "live", "components", "fleet", "gitops")
+PACKAGES = ("stacks", "live", "components", "fleet", "forges", "gitops")
 INSTALLED = """
 import sys
 sys.path = [{wheel!r}, *(one for one in sys.path if one != {checkout!r})]
