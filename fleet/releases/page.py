@@ -54,6 +54,7 @@ def page(cells: Sequence[Cell], *, title: str, asked_hub: bool, at: datetime) ->
             order=order,
             lines=lines,
             kinds=KINDS.values(),
+            keys=list(KINDS),
             counts=Counter(mark.kind.key for one in shown for mark in one.marks),
         )
     )

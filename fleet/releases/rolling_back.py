@@ -128,7 +128,9 @@ def set_hold(
     branch = Branch.of(
         what, environment, service, [what, *map(str, has), reason, *(one.version for one in known)]
     )
-    return deliver(desk, place, branch, change, (), now=now)
+    return deliver(
+        desk, place, branch, change, (), now=now, what="the hold is lifted" if lift else "on hold"
+    )
 
 
 def deliver(
@@ -140,10 +142,11 @@ def deliver(
     *,
     now: bool,
     families: Sequence[str] = (),
+    what: str = "",
 ) -> Outcome:
     """Push what `change` makes to the branch that is followed, with `now`; else open a pull request with it."""
     clone, base = desk.clone(place.repo), place.repo.branch
-    told = text.shown(moves) if moves else "done"
+    told = text.shown(moves) if moves else what
     try:
         if now:
             commit = clone.land(change)

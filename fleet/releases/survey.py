@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -70,12 +71,14 @@ def _of_shelf(
         place = shelf.place(one.name)
         if not shelf.takes(one.name) or not overlay.exists(root, place.overlay):
             continue
-        source = _source(place, past, order)
+        source, recorded = _source(place, past, order)
         for cluster in shelf.clusters:
             its = apps.get((cluster, place.overlay))
             if its and not gates.same_repo(its.repo, place):
                 its = None
-            yield _cell(place, cluster, root, past, source, its, asked=running is not None)
+            cell = _cell(place, cluster, root, past, source, its, asked=running is not None)
+            # A guess that explains nothing is none.
+            yield cell if recorded or cell.behind is not None else replace(cell, source="")
 
 
 def _cell(
@@ -122,14 +125,16 @@ def _cell(
     )
 
 
-def _source(place: Place, past: Mapping[str, list[Change]], order: Sequence[str]) -> str:
-    """Where it is promoted from: as its commits say, else the environment before it that has the service."""
+def _source(
+    place: Place, past: Mapping[str, list[Change]], order: Sequence[str]
+) -> tuple[str, bool]:
+    """Where it is promoted from, and whether its commits say so; else the environment before it that has it."""
     for change in past.get(place.overlay, ()):
         record = record_of(change, place.service, place.environment)
         if record and record.source:
-            return record.source.partition("@")[0]
+            return record.source.partition("@")[0], True
     before = order[: order.index(place.environment)]
-    return next((one for one in reversed(before) if past.get(_overlay(place, one))), "")
+    return next((one for one in reversed(before) if past.get(_overlay(place, one))), ""), False
 
 
 def _overlay(place: Place, environment: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gitops.scaffold import platform, service
 from gitops.scaffold.facts import Facts, ScaffoldError, owner_of
+from gitops.scaffold.pipelines import pipelines
 from gitops.scaffold.service import Files, Service
 from gitops.scaffold.templates import rendered
 from stacks.desired.sets import APPS
@@ -16,8 +17,6 @@ IMAGES = "registry.example.com"
 """Where a service's image is from that nobody named one for: it must be written."""
 MOST_SERVICES, MOST_TEAMS = 20, 5
 """Beyond these, one repo for all is told to be too much."""
-KUSTOMIZE = "v5.8.1"
-"""The release that the pipelines install: the one that Fleet is tested with."""
 
 
 def central(facts: Facts, there: Iterable[str]) -> Files:
@@ -104,10 +103,7 @@ def _forge(facts: Facts, repo: str, owners: dict[str, str], whose: str) -> Files
     lint = f'--team "{whose}=$repo"' if whose else '"$repo"'
     return {
         "CODEOWNERS": "\n".join([*lines, ""]),
-        ".github/workflows/lint.yaml": rendered(
-            "forge/github.yaml", lint=lint, kustomize=KUSTOMIZE
-        ),
-        ".gitlab-ci.yml": rendered("forge/gitlab.yaml", lint=lint, kustomize=KUSTOMIZE),
+        **pipelines(facts.environments, lint),
     }
 
 

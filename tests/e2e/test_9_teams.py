@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from fleet.observe import set_error
 from lab import forge
 from lab.home import LabHome
 from live.applications import REFRESH
+from tests.e2e import releasing
 from tests.e2e.conftest import all_fine
 from tests.e2e.fleet_lab import REPO, SPOKES, FleetLab, is_fine, wait_until
 
@@ -227,6 +229,42 @@ def test_a_new_service_of_a_team(lab: FleetLab, before: dict[str, str], work: Pa
     lint = ["fleet", "lint", str(central), "--stack=lab"]
     lint += [f"--team={team}={work / f'{team}-config'}" for team in TEAMS]
     assert ": ok" in lab.run(*lint).output.splitlines()[-1]
+
+
+def test_a_release_in_a_team_s_repo(lab: FleetLab, before: dict[str, str], work: Path) -> None:
+    """The same commands as with one repo for all: which one it is, the stack file says."""
+    its = releasing.Forge(lab, "payments-config")
+    image = "registry.example.com/payment-service:v2.4.0"
+    words = ("promote", "payment-service")
+    releasing.fleet(lab, its.token, *words, f"--image={image}", "--to=staging")
+    end = time.monotonic() + 90
+    go_on = (*words, "--from=staging", "--to=production", "--tested=https://ci.example.com/2")
+    while (
+        done := releasing.fleet(lab, its.token, *go_on, check=False)
+    ).code and time.monotonic() < end:
+        assert "refused: staging-payment-service: " in done.output, done.output
+    pull = releasing.number(done.output)
+    its.approve(pull)
+    assert its.merges(pull, "rebase")
+    wait_until(
+        "production runs it",
+        lambda: lab.image(PRODUCTION, "payment-service", "payment-service") == image,
+    )
+    wait_until(
+        "the chain is whole",
+        lambda: (
+            releasing.fleet(
+                lab, its.token, "audit", "payment-service", "-e", "production", check=False
+            ).code
+            == 0
+        ),
+    )
+    releasing.fleet(lab, its.token, "rollback", "payment-service", "-e", "production", "--now")
+    wait_until(
+        "production is back",
+        lambda: lab.image(PRODUCTION, "payment-service", "payment-service").endswith(":v2.3.0"),
+    )
+    _git(lab, work / "payments-config", "pull", "--quiet", "--rebase", "origin", "main")
 
 
 def test_a_team_s_mistakes_are_its_own(lab: FleetLab, before: dict[str, str], work: Path) -> None:

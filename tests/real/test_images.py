@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -101,8 +102,13 @@ def kustomizations(draw: st.DrawFn) -> tuple[str, list[str]]:
     return text, pulled
 
 
+def _masked(line: bytes, version: bytes) -> bytes:
+    """The line with a star for the version, in quotes or not."""
+    return re.sub(b"([\"']?)" + re.escape(version) + b"\\1", b"*", line)
+
+
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(kustomizations(), st.data())
 def test_only_the_version_changes(
@@ -127,15 +133,10 @@ def test_only_the_version_changes(
     assert len(old) == len(new)
     for one, other in zip(old, new, strict=True):
         if one != other:
-            for image in wanted:
-                version, its = was[image.name].version.encode(), image.version.encode()
-                other = (
-                    other.replace(b'"' + its + b'"', its)
-                    if b'"' + version + b'"' not in one
-                    else other
-                )
-                one, other = one.replace(version, b"*"), other.replace(its, b"*")
-            assert one == other
+            its = [(was[image.name].version.encode(), image.version.encode()) for image in wanted]
+            assert any(_masked(one, mine) == _masked(other, theirs) for mine, theirs in its)
+            assert one.count(b"'") == other.count(b"'"), "quotes stay as they were"
+            assert one.count(b'"') <= other.count(b'"')
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder).resolve()
         (root / "deployment.yaml").write_text(yaml.safe_dump(DEPLOYMENT))

@@ -116,7 +116,7 @@ def colours(browser: Chrome) -> dict[str, Colour]:
     """The colour of each kind of mark: of its ground, where it has one."""
     found = {}
     for key in KINDS:
-        ground, opaque = colour(style(browser, f"legend ~ label .{key}", "backgroundColor"))
+        ground, opaque = colour(style(browser, f".legend .{key}", "backgroundColor"))
         found[key] = ground if opaque else colour(style(browser, "body", "backgroundColor"))[0]
     return found
 
@@ -172,7 +172,7 @@ def test_marks_are_told_apart_as_chromium_paints_them(
         picture = base64.b64encode(browser.get_screenshot_as_png()).decode()
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedVisionDeficiency", {"type": "none"})
-    corners = [box(browser, f"legend ~ label .{key}") for key in KINDS]
+    corners = [box(browser, f".legend .{key}") for key in KINDS]
     points = [[one["left"] + 3, one["top"] + 4] for one in corners]
     browser.get("about:blank")  # a page of ours lets no picture in
     painted = browser.execute_async_script(
@@ -248,7 +248,9 @@ def test_two_hundred_services_on_fifty_three_clusters(
         named = box(browser, "thead th[scope=colgroup]:last-child span")
         assert named["left"] >= first["right"], "and so does the name of the environment"
     finally:
+        # Another width is another layout of all cells: once, this took minutes.
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_script("return document.body.offsetHeight")
 
 
 def test_by_keyboard_alone(browser: Chrome, show: Open) -> None:
