@@ -22,10 +22,10 @@ SERVICE, SPOKE = "search", "staging"
 APPLICATION = f"{SPOKE}-{SERVICE}"
 IMAGE = "registry.example.com/search"
 REPLICAS = 10
-WEIGHTS = [10, 30, 60]
 # The first pause is longer than four measurements take, as it is in what the scaffold writes.
 SHORTER = {
-    "duration: 5m}\n        - setWeight: 30": "duration: 10s}\n        - setWeight: 30",
+    "maxSurge: 1": "maxSurge: 4",
+    "duration: 5m}\n        - setWeight: 30": "duration: 7s}\n        - setWeight: 30",
     "duration: 5m}\n        - setWeight: 60": "duration: 2s}\n        - setWeight: 60",
     "duration: 10m": "duration: 2s",
 }
@@ -80,10 +80,10 @@ class Canary:
         return sorted(images)
 
     def run(self) -> dict[str, Any]:
-        """The analysis of the release that is on, or was last."""
-        canary = self.status().get("canary", {})
-        name = (canary.get("currentBackgroundAnalysisRunStatus") or {}).get("name")
-        return (self.lab.get(SPOKE, "analysisrun", "-n", SERVICE, name) or {}) if name else {}
+        """The newest analysis: that of the release that is on, or was last."""
+        found = self.lab.get(SPOKE, "analysisruns", "-n", SERVICE)["items"]
+        newest: dict[str, Any] = max(found, key=lambda one: one["metadata"]["creationTimestamp"])
+        return newest
 
     def application(self) -> dict[str, Any]:
         return self.lab.applications().get(APPLICATION, {})
