@@ -16,10 +16,12 @@ INSTEAD = "take `argo_rollouts` out of this spoke's `addons`, and give Argo CD t
 
 RIGHTS: list[RbacRule] = [
     rule(GROUP, ["analysistemplates", "rollouts"], READ_WRITE),
+    # By these Argo CD's own actions resume, abort and promote; who may, its RBAC says.
+    rule(GROUP, ["rollouts/status"], ["patch"]),
     # The controller makes these; Argo CD shows them below their Rollout.
     rule(GROUP, ["analysisruns", "experiments"], READ),
 ]
-"""What Argo CD needs to deploy Rollouts and to see what becomes of them, in a namespace."""
+"""What Argo CD needs in a namespace to deploy Rollouts, to see what becomes of them, and to have people decide."""
 CLUSTER_RIGHTS: list[RbacRule] = [rule(GROUP, ["clusteranalysistemplates"], READ)]
 """The same, for what is in no namespace: a service may use one, and only the platform's people make it."""
 
