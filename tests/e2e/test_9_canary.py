@@ -25,7 +25,7 @@ REPLICAS = 10
 # The first pause is longer than four measurements take, as it is in what the scaffold writes.
 SHORTER = {
     "maxSurge: 1": "maxSurge: 4",
-    "duration: 5m}\n        - setWeight: 30": "duration: 7s}\n        - setWeight: 30",
+    "duration: 5m}\n        - setWeight: 30": "duration: 10s}\n        - setWeight: 30",
     "duration: 5m}\n        - setWeight: 60": "duration: 2s}\n        - setWeight: 60",
     "duration: 10m": "duration: 2s",
 }
@@ -301,12 +301,12 @@ def test_a_release_that_nobody_can_judge_waits_for_a_person(canary: Canary) -> N
     def reasons() -> set[str]:
         return {one["reason"] for one in canary.status().get("pauseConditions", [])}
 
-    wait_until("it waits", lambda: "InconclusiveAnalysis" in reasons(), timeout=60)
+    # The step's own pause ends, and it goes on waiting.
+    wait_until("it waits", lambda: reasons() == {"InconclusiveAnalysisRun"}, timeout=60)
     run = canary.run()
     assert run["status"]["phase"] == "Inconclusive", run
     wait_until("Argo CD says so", lambda: canary.health() == "Suspended", timeout=60)
     assert canary.images() == ["v1.3.0"] * 9 + ["v1.4.0"], "not promoted"
-    assert reasons() == {"InconclusiveAnalysis", "CanaryPauseStep"}
 
     canary.succeeds()
     canary.lab.run(
