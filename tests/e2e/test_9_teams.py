@@ -236,7 +236,8 @@ def test_a_release_in_a_team_s_repo(lab: FleetLab, before: dict[str, str], work:
     its = releasing.Forge(lab, "payments-config")
     image = "registry.example.com/payment-service:v2.4.0"
     words = ("promote", "payment-service")
-    releasing.fleet(lab, its.token, *words, f"--image={image}", "--to=staging")
+    ci = (f"--image={image}", "--to=staging", "--build=https://ci.example.com/1")
+    releasing.fleet(lab, its.token, *words, *ci)
     end = time.monotonic() + 90
     go_on = (*words, "--from=staging", "--to=production", "--tested=https://ci.example.com/2")
     while (

@@ -16,13 +16,13 @@ from tests.real.test_promote import built  # noqa: F401
 
 
 @pytest.fixture
-def promoted(built: Release) -> Release:  # noqa: F811
-    """Promoted with all gates green, approved by bert, merged by anna."""
+def promoted(built: Release, request: pytest.FixtureRequest) -> Release:  # noqa: F811
+    """Promoted with all gates green, approved by bert, merged by the administrator."""
     done = built.promote("--tested", "https://ci.example.com/2", "--soak", "5m")
     assert done.exit_code == 0, (done.output, done.stderr)
     (pull,) = built.pulls("open")
     built.gitea.review(built.repo, int(str(pull["number"])), built.people["bert"])
-    built.gitea.merge(built.repo, int(str(pull["number"])))
+    built.gitea.merge(built.repo, int(str(pull["number"])), getattr(request, "param", "merge"))
     built.pull()
     return built
 
@@ -34,6 +34,7 @@ def _links(release: Release, *more: str) -> tuple[int, dict[str, dict[str, Any]]
     return done.exit_code, {one["link"]: one for one in document["links"]}
 
 
+@pytest.mark.parametrize("promoted", ["merge", "squash", "rebase"], indirect=True)
 def test_the_chain_of_a_promotion_is_whole(promoted: Release) -> None:
     code, links = _links(promoted)
     assert [*links] == [
