@@ -141,6 +141,7 @@ def test_services_never_take_the_hub(run_program: RunProgram) -> None:
     }
     assert git["git"]["directories"] == [
         {"path": 'apps/*/overlays/{{index .metadata.labels "environment"}}'},
+        {"path": "apps/argo-rollouts/overlays/*", "exclude": True},
         {"path": "apps/argocd/overlays/*", "exclude": True},
         {"path": "apps/external-secrets/overlays/*", "exclude": True},
         {"path": "apps/kube-*/overlays/*", "exclude": True},
