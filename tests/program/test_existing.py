@@ -72,7 +72,7 @@ def test_digests_are_taken_once_for_all_spokes(
     digest = crds._digest
     monkeypatch.setattr(crds, "_digest", lambda crd: taken.append(crd) or digest(crd))
     run_program("lab")
-    assert len(taken) == 3, "Argo CD's on the hub, External Secrets' one, Argo Rollouts' one"
+    assert len(taken) == 3, "Argo CD's on the hub, External Secrets' one and Argo Rollouts'"
 
 
 def test_any_refusal_ends_in_its_own_words(run_program: RunProgram) -> None:

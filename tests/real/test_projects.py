@@ -63,6 +63,8 @@ def test_services_deploy_into_their_namespaces_and_nowhere_else() -> None:
         Object("Service", "payment-service"),
         Object("ExternalSecret", "payment-service", "external-secrets.io"),
         Object("Role", "payment-service", RBAC),
+        Object("Rollout", "payment-service", "argoproj.io"),
+        Object("AnalysisTemplate", "payment-service", "argoproj.io"),
     }
     hostile = {
         *(deployment(one) for one in SYSTEM),
@@ -71,6 +73,7 @@ def test_services_deploy_into_their_namespaces_and_nowhere_else() -> None:
         Object("ClusterRoleBinding", group=RBAC),
         Object("ClusterRole", group=RBAC),
         Object("ClusterSecretStore", group="external-secrets.io"),
+        Object("ClusterAnalysisTemplate", group="argoproj.io"),
         Object("ValidatingWebhookConfiguration", group="admissionregistration.k8s.io"),
         Object("PersistentVolume"),
         CRD,

@@ -37,6 +37,7 @@ def _fleet(
             "gitops": {"repo": "https://git.example.com/gitops-config.git"},
             "vault": {"address": "https://vault.example.com", "auth": vault},
             "externalSecrets": {"chart": "chart", **(external_secrets or {})},
+            "argoRollouts": {"manifest": "install.yaml"},
             "spokes": [block],
         }
     )
@@ -282,3 +283,21 @@ def test_in_a_namespace_of_the_stack_file_s(more: dict[str, Any]) -> None:
     assert {one["metadata"]["namespace"] for one in made} == {"argocd-access"}
     for _, binding in argocd_manager.roles(fleet, spoke):
         assert [one["namespace"] for one in binding["subjects"]] == ["argocd-access"]
+
+
+def test_kinds_of_argo_rollouts_with_the_addon_only() -> None:
+    addon = {"addons": ["argo_rollouts"]}
+    for spoke in (addon, {**addon, "rbac": {"namespaces": ["shop"]}}):
+        rules = _rules(**spoke)
+        for verb in [*READ, *WRITE]:
+            assert _may(rules, verb, "argoproj.io", "rollouts")
+            assert _may(rules, verb, "argoproj.io", "analysistemplates")
+        assert _may(rules, "patch", "argoproj.io", "rollouts/status")
+        for kind in ("analysisruns", "experiments"):
+            assert all(_may(rules, verb, "argoproj.io", kind) for verb in READ)
+            assert not any(_may(rules, verb, "argoproj.io", kind) for verb in WRITE)
+    assert _may(_rules(**addon), "watch", "argoproj.io", "clusteranalysistemplates")
+    assert not _may(rules, "watch", "argoproj.io", "clusteranalysistemplates"), "in no namespace"
+    assert not _may(_rules(**addon), "create", "argoproj.io", "clusteranalysistemplates")
+    assert not _may(_rules(**addon), "create", "argoproj.io", "applications")
+    assert not any(_may(_rules(), verb, "argoproj.io", "rollouts") for verb in READ)
