@@ -57,8 +57,9 @@ e2e: $(STAMP) tools ## the lab's plugin and the whole fleet, against real parts 
 test: check tools ## everything: lint, types, unit, whole-program, against real parts and e2e
 	@$(BIN)/pytest
 
-soak: $(STAMP) tools ## what takes too long for CI: 170,000 strange files, a run killed at many moments; SEEDS=12 of them
+soak: $(STAMP) tools ## what takes too long for CI: 170,000 strange files, 200 services by ten promoters, a run killed at many moments; SEEDS=12 of them
 	@FLEET_FUZZ=34000 $(BIN)/pytest tests/unit/test_fuzz_loaders.py
+	@SERVICES=200 $(BIN)/pytest tests/real/test_promoters.py
 	@$(if $(SEEDS),SEEDS=$(SEEDS)) $(BIN)/pytest tests/soak -s
 
 bench: $(STAMP) tools ## measure the lab: start, no-op, memory, idle

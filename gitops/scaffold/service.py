@@ -136,7 +136,7 @@ def _overlay(facts: Facts, service: Service, environment: str, protected: bool) 
     whose = (
         "Promoted by a pull request, after it was tested elsewhere."
         if protected
-        else "CI updates this tag on every build that passes."
+        else "CI moves this tag by `fleet promote`, on every build that passes."
     )
     entries = [
         f"path: {name}"

@@ -16,7 +16,7 @@ from gitops.releases.images import Image
 from tests.real.scaffold_project import Project
 
 PROMOTERS = 10
-SERVICES = int(os.environ.get("SERVICES", "40"))
+SERVICES = int(os.environ.get("SERVICES", "20"))
 
 
 def _promote(services: list[str]) -> list[str]:
