@@ -140,6 +140,15 @@ def test_a_repo_that_the_hub_s_owner_lets_in_by_name() -> None:
     assert not said(hub=hub, staging=joins)
 
 
+def test_the_namespace_of_argo_rollouts_is_one_of_the_system_s() -> None:
+    joins = a_stack("staging", argoRollouts={"manifest": "rollouts.yaml"})
+    hub = a_stack("dev", argocd={"manifest": "install.yaml"}, applicationSets=[])
+    assert said(hub=hub, staging=joins) == [
+        'staging: fleet:argoRollouts.namespace: stack "hub", which owns hub "hub", lets services into "argo-rollouts"; '
+        "add it to fleet:projects.systemNamespaces there"
+    ]
+
+
 def test_a_system_namespace_that_the_hub_s_owner_does_not_know() -> None:
     argocd = {"manifest": "install.yaml"}
     joins = a_stack("staging", rbac={"accountNamespace": "argocd-manager"})
