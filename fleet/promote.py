@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -17,6 +18,7 @@ from fleet.options import JsonOption, StacksOption, counted, fail, stack_names
 if TYPE_CHECKING:
     from fleet.releases.outcome import Outcome
 
+_ADDRESS = re.compile(r"https?://[!-~]{1,500}")
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done only.")]
 EnvironmentOption = Annotated[
     str, typer.Option("--environment", "-e", help="The environment.", metavar="E")
@@ -90,6 +92,9 @@ def promote(
         fail("name a service, or say --all")
     if every and image:
         fail("--all goes with --from: an image is one service's")
+    for option, address in (("--build", build), ("--tested", tested)):
+        if address and not _ADDRESS.fullmatch(address):
+            fail(f"{option} is no address: write https://… of the run")
     try:
         wait = seconds(soak) if soak else 0
     except ValueError as error:
@@ -137,6 +142,8 @@ def told() -> Iterator[None]:
         fail(str(error), 1)
     except Unreachable as error:
         fail(f"the hub: {error}", 1)
+    except OSError as error:
+        fail(f"{error.filename or 'this machine'}: {error.strerror}", 1)
 
 
 def say(outcomes: Sequence[Outcome], *, as_json: bool) -> NoReturn:

@@ -155,7 +155,7 @@ def _of_git(forge: Forge, place: Place, image: Image, change: Change | None) -> 
         why = "a hand on the tag: the commit has no trailers of Fleet for this image"
         yield link("pipeline", "", why)
     if pull:
-        yield from _of_pull(forge, link, pull)
+        yield from _of_pull(forge, link, pull, place, record)
     else:
         pushed = record is not None and record.action == "promote" and not record.source
         why = "" if pushed else "no merged pull request has brought this commit: it was pushed"
@@ -173,24 +173,32 @@ def _record(place: Place, image: Image, message: str) -> Record | None:
     return None
 
 
-def _of_pull(forge: Forge, link: Callable[..., Link], pull: PullRequest) -> Iterator[Link]:
+def _of_pull(
+    forge: Forge, link: Callable[..., Link], pull: PullRequest, place: Place, record: Record | None
+) -> Iterator[Link]:
     who = f", merged by {pull.merged_by}" if pull.merged_by else ""
-    yield link("pull request", f"{pull.url} by {pull.author}{who}")
+    # The rules of another branch are other rules.
+    other = "" if pull.base == place.repo.branch else f"it was merged into {pull.base}"
+    yield link("pull request", f"{pull.url} by {pull.author}{who}", other)
     approvals = [one for one in forge.approvals(pull.number) if one.person != pull.author]
     stale = [one.person for one in approvals if one.commit and one.commit != pull.head]
     why = "" if approvals else "nobody but its author has approved it"
     if approvals and len(stale) == len(approvals):
         why = f"{', '.join(stale)} approved an older commit than what was merged"
     yield link("approval", ", ".join(sorted({one.person for one in approvals})), why)
-    statuses = [one for one in forge.statuses(pull.head) if one.context.startswith("promotion/")]
-    red = [f"{one.context} is {one.outcome}" for one in statuses if one.outcome != "success"]
-    said = ", ".join(
-        f"{one.context} {one.outcome}" for one in sorted(statuses, key=lambda one: one.context)
+    statuses = sorted(
+        (one for one in forge.statuses(pull.head) if one.context.startswith("promotion/")),
+        key=lambda one: one.context,
     )
-    is_promotion = pull.branch.startswith("promote/")
-    yield link(
-        "gates", said, "; ".join(red) if statuses else ("no gate was set" if is_promotion else "")
+    found = ", ".join(f"{one.context} {one.outcome}" for one in statuses)
+    why = "; ".join(
+        f"{one.context} is {one.outcome}" for one in statuses if one.outcome != "success"
     )
+    if not why and not (record and record.action == "rollback"):
+        known = {one.context for one in statuses}
+        missing = [one for one in (gates.SOURCE, gates.INTEGRATION) if one not in known]
+        why = f"{', '.join(missing)} wasn't set" if missing else ""
+    yield link("gates", found or "none asked of a rollback", why)
 
 
 def _of_record(link: Callable[..., Link], record: Record | None) -> Iterator[Link]:

@@ -15,7 +15,8 @@ from fleet.releases.where import Place, ReleaseError
 from forges.forge import Forge, ForgeError, PullRequest, Status
 from gitops.releases import history, holds, overlay
 from gitops.releases.clone import Clone, Overtaken, PushRefused
-from gitops.releases.images import Image
+from gitops.releases.holds import HoldError
+from gitops.releases.images import Image, ImagesError
 from gitops.releases.trailers import Move, Record, read
 
 
@@ -110,19 +111,29 @@ def by_pull_request(
     together: bool,
     dry_run: bool,
 ) -> list[Outcome]:
-    """Open one pull request that brings these services' versions from `source` to `target`, or bring it up to date.
+    """Open a pull request that brings these services' versions from `source` to `target`, or bring it up to date.
 
-    Several services go into one `together`; all must be of one repo and branch. Raises ReleaseError, GitError,
+    Several services go into one `together`, for each repo. Raises ReleaseError, GitError,
     ForgeError, ImagesError, KustomizeError, Unreachable.
     """
     if source == target:
         raise ReleaseError("--from and --to are the same environment")
-    planned = [_planned(desk, one, source, target) for one in services]
-    outcomes = [_refused(one) for one in planned if one.refused]
-    for one in planned:
-        if not one.refused and not one.moves:
-            message = f"{target} has what {source} runs: {_versions(one.images)}"
-            outcomes.append(_outcome(one, "nothing", message))
+    outcomes, planned = [], []
+    for one in services:
+        try:
+            planned.append(_planned(desk, one, source, target))
+        except (ReleaseError, ImagesError, HoldError) as error:
+            # One that can't be promoted is no reason against the others.
+            if not together:
+                raise
+            outcomes.append(
+                Outcome(service=one, environment=target, done="refused", message=str(error))
+            )
+    outcomes += [_refused(one) for one in planned if one.refused]
+    for each in planned:
+        if not each.refused and not each.moves:
+            message = f"{target} has what {source} runs: {_versions(each.images)}"
+            outcomes.append(_outcome(each, "nothing", message))
     left = [one for one in planned if not one.refused and one.moves]
     if not left:
         return outcomes
@@ -131,7 +142,10 @@ def by_pull_request(
             _outcome(one, "nothing", f"would open a pull request: {text.shown(one.moves)}")
             for one in left
         ]
-    return outcomes + _open(desk, left, given, together=together)
+    for repo in dict.fromkeys(one.target.repo for one in left):
+        its = [one for one in left if one.target.repo == repo]
+        outcomes += _open(desk, its, given, together=together)
+    return outcomes
 
 
 def services_of(desk: Desk, source: str, target: str, team: str | None) -> list[str]:
@@ -200,10 +214,6 @@ def _open(
     desk: Desk, planned: list[Promotion], given: Evidence, *, together: bool
 ) -> list[Outcome]:
     first = planned[0].target
-    if any(one.target.repo != first.repo for one in planned):
-        raise ReleaseError(
-            "these services are in several repos; promote those of one team by --team"
-        )
     clone, forge = desk.clone(first.repo), desk.forge(first.repo)
     if together:
         planned, taken = _without_own(forge, planned)

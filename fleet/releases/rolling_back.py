@@ -20,7 +20,7 @@ from gitops.releases.clone import Clone, Overtaken, PushRefused
 from gitops.releases.history import Change
 from gitops.releases.holds import Hold
 from gitops.releases.images import Image
-from gitops.releases.trailers import Move, Record, read
+from gitops.releases.trailers import Move, Record, one_line, read
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def roll_back(
 
     As a pull request, or with `now` by a push. Raises ReleaseError, GitError, ForgeError, ImagesError, HoldError.
     """
-    place = desk.place(service, environment)
+    place, reason = desk.place(service, environment), one_line(reason)
     clone = desk.clone(place.repo)
     if not overlay.exists(clone.root, place.overlay):
         raise ReleaseError(f"{service} isn't in {environment}: there is no {place.overlay}")
@@ -99,7 +99,7 @@ def set_hold(
 
     Raises ReleaseError, GitError, ForgeError, ImagesError, HoldError.
     """
-    place = desk.place(service, environment)
+    place, reason = desk.place(service, environment), one_line(reason)
     clone = desk.clone(place.repo)
     known = holds.read(clone.root, environment, service)
     wanted = Image.parse(image) if image else None

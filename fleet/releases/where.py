@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -10,6 +11,9 @@ from gitops.applications import rendered
 from stacks.desired import application_sets, sets
 from stacks.model.errors import did_you_mean
 from stacks.model.fleet import ApplicationSet, Fleet
+
+# As lint asks of the directories: nothing that leads elsewhere in the repo.
+_SERVICE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class ReleaseError(Exception):
@@ -89,6 +93,10 @@ def environments(stacks: Mapping[str, Fleet]) -> list[str]:
 
 def place(known: list[Shelf], service: str, environment: str) -> Place:
     """Where a service is in an environment. Raises ReleaseError where the stack files deploy nothing of it there."""
+    if not _SERVICE.fullmatch(service):
+        raise ReleaseError(
+            f'"{service}" is no name of a service: a directory of lower-case letters, digits and -'
+        )
     names = {one.environment for one in known}
     if environment not in names:
         raise ReleaseError(

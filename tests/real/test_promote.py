@@ -13,9 +13,9 @@ from tests.real.release_project import IMAGE, NEW, OLD, SERVICE, Release, people
 @pytest.fixture
 def built(release: Release) -> Release:  # noqa: F811
     """CI has built v2.3.1-rc.1 and brought it to staging, where it runs."""
-    done = release.fleet(
-        "promote", SERVICE, "--image", NEW, "--to", "staging", "--build", "https://ci.example.com/1"
-    )
+    # As the scaffolded pipelines write it, so that no value is taken for an option.
+    words = (f"--image={NEW}", "--to=staging", "--build=https://ci.example.com/1", "--", SERVICE)
+    done = release.fleet("promote", *words)
     assert done.exit_code == 0, (done.output, done.stderr)
     assert "v2.3.0 → v2.3.1-rc.1, by commit" in done.output
     return release
@@ -320,6 +320,16 @@ def test_a_moved_tag(release: Release) -> None:  # noqa: F811
         (
             ("promote", SERVICE, "--from", "staging", "--to", "production", "--soak", "long"),
             "is no duration",
+            2,
+        ),
+        (
+            ("promote", "../../clusters", "--image", NEW, "--to", "staging"),
+            "is no name of a service",
+            1,
+        ),
+        (
+            ("promote", SERVICE, "--image", NEW, "--to", "staging", "--build", "x\nFleet-By: eve"),
+            "--build is no address",
             2,
         ),
         (("rollback", "auth-service", "-e", "production"), "has had no other version before", 1),

@@ -87,6 +87,28 @@ def test_forged_trailers_are_told(promoted: Release) -> None:
     assert not links["pull request"]["holds"]
 
 
+def test_a_pull_request_beside_the_pipeline_has_no_gates(built: Release) -> None:  # noqa: F811
+    """With trailers copied, approved and merged: without the gates that is no promotion."""
+    built.pull()
+    built.git("checkout", "--quiet", "-b", "mine")
+    text = built.overlay("production").read_text()
+    built.overlay("production").write_text(text.replace("v2.3.0", "v2.3.1-rc.1"))
+    message = built.git("log", "-1", "--format=%B", "origin/main").replace("staging", "production")
+    built.git("commit", "--quiet", "-am", message)
+    built.git("push", "--quiet", "origin", "mine")
+    body = {"head": "mine", "base": "main", "title": "Mine"}
+    token = built.people["anna"]
+    pull = built.gitea.ask("POST", f"/repos/{built.repo}/pulls", body, token=token)
+    built.gitea.review(built.repo, pull["number"], built.people["bert"])
+    built.gitea.merge(built.repo, pull["number"])
+    built.git("checkout", "--quiet", "main")
+    code, links = _links(built)
+    assert code == 1
+    assert links["pipeline"]["holds"]
+    assert links["approval"]["holds"]
+    assert not links["gates"]["holds"]
+
+
 def test_something_else_runs(promoted: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "pods", lambda *_: [("a", NEW, ""), ("b", OLD, "")])
     code, links = _links(promoted)
@@ -108,7 +130,7 @@ def test_an_approval_of_an_older_commit_is_none(built: Release) -> None:  # noqa
     code, links = _links(built)
     assert code == 1
     assert "approved an older commit" in links["approval"]["why"]
-    assert links["gates"]["why"] == "no gate was set", "they were on the older one"
+    assert "wasn't set" in links["gates"]["why"], "they were on the older one"
 
 
 def test_the_matrix(built: Release) -> None:  # noqa: F811
