@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fleet.lint import stack_fleets
-from fleet.options import JsonOption, StacksOption, counted, stack_names
+from fleet.options import JsonOption, StacksOption, counted, fail, stack_names
 from fleet.promote import told
+
+if TYPE_CHECKING:
+    from fleet.releases.desk import Desk
 
 
 def services(
@@ -32,9 +35,9 @@ def services(
 
     Over all repos, the central one and the teams'. The version is that of the overlay's `images:`; its commit is the
     one by which the branch got it; "behind" counts the versions that the environment it is promoted from has had since.
-    Beside it stands what Argo CD says, unless --offline.
+    Beside it stands what Argo CD says; where the hub doesn't answer, there is a warning, and what git says.
 
-    Exit codes: 0 shown; 1 a repo or the hub doesn't answer; 2 bad input.
+    Exit codes: 0 shown; 1 a repo doesn't answer; 2 bad input.
 
     Examples:
       fleet services
@@ -50,17 +53,16 @@ def services(
         from fleet.releases.desk import Desk
 
         with Desk(fleets) as desk:
-            cells = survey.survey(desk, environment, service, ask_hub=not offline)
+            asked = not offline and _answers(desk)
+            cells = survey.survey(desk, environment, service, ask_hub=asked)
     now = datetime.now(UTC)
     if html:
         from fleet.releases.page import page
 
-        text = page(cells, title="Services", asked_hub=not offline, at=now)
+        text = page(cells, title="Services", asked_hub=asked, at=now)
         try:
             html.write_text(text)
         except OSError as error:
-            from fleet.options import fail
-
             fail(f"--html {html}: {error.strerror}")
         typer.echo(f"{html}: {counted(len(cells), 'cell')}", err=as_json)
     if as_json:
@@ -73,3 +75,15 @@ def services(
 
         out = console()
         out.print(table(cells, out, at=now))
+
+
+def _answers(desk: Desk) -> bool:
+    from live.cluster_api import Unreachable
+    from stacks.loading.kubeconfig import KubeconfigError
+
+    try:
+        desk.running()
+    except (Unreachable, KubeconfigError) as error:
+        typer.echo(f"warning: the hub isn't asked, this is what git says: {error}", err=True)
+        return False
+    return True

@@ -149,6 +149,12 @@ def test_the_matrix(built: Release) -> None:  # noqa: F811
         built.fleet("services", SERVICE, "-e", "staging", "--offline", "--json").output
     )
     assert [(one["cluster"], one["sync"]) for one in offline] == [("staging", "")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", "none")
+        done = built.fleet("services", SERVICE, "-e", "staging", "--json")
+        assert done.exit_code == 0
+        assert "the hub isn't asked" in done.stderr
+        assert [one["sync"] for one in json.loads(done.stdout)] == [""]
     built.hub = {"sync": "OutOfSync", "health": "Degraded", "images": (OLD,)}
     page = built.checkout.parent / "services.html"
     assert built.fleet("services", "--html", str(page)).exit_code == 0
