@@ -11,6 +11,7 @@ from stacks.desired.objects import CRD, READ, READ_WRITE, KubernetesObject, Rbac
 from stacks.model.fleet import Fleet
 
 GROUP = "argoproj.io"
+_NO_WAIT = {"pulumi.com/skipAwait": "true"}
 INSTEAD = "take `argo_rollouts` out of this spoke's `addons`, and give Argo CD the rights to its kinds by `rbac.rules`"
 """What else to do where a spoke has it already."""
 
@@ -43,7 +44,18 @@ def objects(fleet: Fleet, manifest: Manifest) -> list[KubernetesObject]:
     """
     assert fleet.argo_rollouts
     return [
-        placed(one, fleet.argo_rollouts.namespace, {})
+        _unawaited(placed(one, fleet.argo_rollouts.namespace, {}))
         for one in manifest.objects
         if one["kind"] not in (CRD, "Namespace")
     ]
+
+
+def _unawaited(one: KubernetesObject) -> KubernetesObject:
+    """The Service of its metrics without Pulumi's wait for endpoints, ten seconds at least: no Rollout needs it.
+
+    The spoke is registered only after all of these are there.
+    """
+    if one["kind"] == "Service":
+        annotations = one["metadata"].get("annotations") or {}
+        one["metadata"]["annotations"] = {**annotations, **_NO_WAIT}
+    return one

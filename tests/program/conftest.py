@@ -107,6 +107,10 @@ kind: ClusterRoleBinding
 metadata: {name: argo-rollouts}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: argo-rollouts}
 subjects: [{kind: ServiceAccount, name: argo-rollouts, namespace: argo-rollouts}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: argo-rollouts-metrics}
 """
 
 EXTERNAL_SECRETS_CRDS = """

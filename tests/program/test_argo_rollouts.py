@@ -23,16 +23,17 @@ def test_it_is_where_a_spoke_asks_for_it(run_program: RunProgram) -> None:
     group = run.one(":ConfigGroup", f"{SPOKE}-argo-rollouts")
     assert group.maker == SPOKE
     assert any(urn.endswith("::" + record.name) for urn in group.request.dependencies)
-    account, binding = group.objects()
+    account, binding, metrics = group.objects()
     assert account["metadata"]["namespace"] == "argo-rollouts"
     assert binding["subjects"][0]["namespace"] == "argo-rollouts"
+    assert metrics["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
 
 
 def test_another_namespace(run_program: RunProgram) -> None:
     config = example("lab")
     config["fleet:argoRollouts"] |= {"namespace": "delivery"}
     run = run_program("lab", config)
-    account, binding = run.one(":ConfigGroup", f"{SPOKE}-argo-rollouts").objects()
+    account, binding, _ = run.one(":ConfigGroup", f"{SPOKE}-argo-rollouts").objects()
     assert account["metadata"]["namespace"] == binding["subjects"][0]["namespace"] == "delivery"
     assert run.object("Namespace", "delivery", SPOKE)
     services = run.one(":AppProject", "argocd-project-services").inputs["spec"]
