@@ -37,9 +37,9 @@ from stacks.model.fleet import Fleet
 
 app = typer.Typer(
     name="fleet",
-    help="Watch over a hub-and-spoke GitOps fleet: check its stack files and its gitops-config repo, see whether "
-    "Argo CD has taken over, renew credentials, recover after a killed `pulumi up`, and run a whole fleet on this "
-    "machine (the lab).",
+    help="Watch over a hub-and-spoke GitOps fleet: check its stack files and its gitops-config repo, move versions and "
+    "prove who did, see whether Argo CD has taken over, renew credentials, recover after a killed `pulumi up`, and run "
+    "a whole fleet on this machine (the lab).",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
