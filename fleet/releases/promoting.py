@@ -47,7 +47,7 @@ def direct(desk: Desk, service: str, image: Image, environment: str, given: Evid
         _exists(clone, place)
         _not_held(clone.root, place, [image])
         _tag_not_moved(clone, place, image)
-        moves = _moves(overlay.images(clone.root, place.overlay), [image])
+        moves = overlay.moves(overlay.images(clone.root, place.overlay), [image])
         overlay.move(clone.root, place.overlay, [image])
         if not clone.is_dirty():
             return None
@@ -191,7 +191,7 @@ def _planned(desk: Desk, service: str, source: str, target: str) -> Promotion:
         target=there,
         head=head,
         images=images,
-        moves=_moves(has, images),
+        moves=overlay.moves(has, images),
         found=gates.source(here, proved.root, head, images, desk.running(source)),
     )
     if not plan.moves:
@@ -400,24 +400,6 @@ def _tag_not_moved(clone: Clone, place: Place, image: Image) -> None:
                         f"{place.environment} got it ({change.commit.id[:8]}), and is {image.digest[:19]}… now; build "
                         "under a new tag"
                     )
-
-
-def _moves(has: Sequence[Image], wanted: Sequence[Image]) -> tuple[Move, ...]:
-    before = {one.name: one for one in has}
-    return tuple(
-        Move(one.name, before[one.name].version, one.version)
-        for one in wanted
-        if one.name in before and not _same(before[one.name], one)
-    )
-
-
-def _same(has: Image, wanted: Image) -> bool:
-    """Whether an entry needs no change: it has a tag, or a digest, or both."""
-    return all(
-        mine == theirs
-        for mine, theirs in ((has.tag, wanted.tag), (has.digest, wanted.digest))
-        if mine
-    )
 
 
 def _versions(images: Sequence[Image]) -> str:

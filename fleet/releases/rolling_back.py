@@ -48,7 +48,7 @@ def roll_back(
     found = _back(clone, place, to)
     if found.done:
         return _outcome(place, "nothing", found.done)
-    moves = _moves(overlay.images(clone.root, place.overlay), found.images)
+    moves = overlay.moves(overlay.images(clone.root, place.overlay), found.images)
     if dry_run:
         how = "a push" if now else "a pull request"
         return _outcome(place, "nothing", f"would roll back by {how}: {text.shown(moves)}", moves)
@@ -68,7 +68,7 @@ def roll_back(
         back = _back(clone, place, to)
         if back.done:
             return None
-        its = _moves(overlay.images(clone.root, place.overlay), back.images)
+        its = overlay.moves(overlay.images(clone.root, place.overlay), back.images)
         reverted = bool(back.reverts) and _reverted(clone, place, back)
         if not reverted:
             overlay.move(clone.root, place.overlay, back.images)
@@ -228,7 +228,7 @@ def _back(clone: Clone, place: Place, to: str) -> Back:
     images = tuple(one for one in images if one.name in names)
     if not images:
         raise ReleaseError(f"{place.overlay} had none of today's images at {commit[:8]}")
-    if not _moves(has, images):
+    if not overlay.moves(has, images):
         return Back(
             images,
             commit,
@@ -299,9 +299,9 @@ def _reverted(clone: Clone, place: Place, back: Back) -> bool:
     """Have git revert the commit in the clone's files; False, and nothing changed, where that gives other images."""
     parents = git.line(clone.root, "rev-list", "--parents", "-n", "1", back.reverts).split()
     mainline = ["-m", "1"] if len(parents) > 2 else []
-    if git.succeeds(clone.root, "revert", "--no-commit", *mainline, back.reverts) and not _moves(
-        overlay.images(clone.root, place.overlay), back.images
-    ):
+    if git.succeeds(
+        clone.root, "revert", "--no-commit", *mainline, back.reverts
+    ) and not overlay.moves(overlay.images(clone.root, place.overlay), back.images):
         git.run(clone.root, "revert", "--quit", check=False)
         return True
     git.run(clone.root, "revert", "--abort", check=False)
@@ -332,15 +332,6 @@ def _add(clone: Clone, place: Place, images: Sequence[Image], reason: str) -> No
 def _newest(clone: Clone, place: Place) -> str:
     past = history.changes(clone.root, clone.head(), history.of_overlay(place.overlay))
     return next((one.commit.id for one in past.get(place.overlay, [])), "")
-
-
-def _moves(has: Sequence[Image], wanted: Sequence[Image]) -> tuple[Move, ...]:
-    before = {one.name: one for one in has}
-    return tuple(
-        Move(one.name, before[one.name].version, one.version)
-        for one in wanted
-        if one.name in before and before[one.name].version != one.version
-    )
 
 
 def _outcome(

@@ -9,6 +9,7 @@ from typing import Any
 
 from gitops.kustomize import Kustomize
 from gitops.releases.images import Image, ImagesError, changed, read
+from gitops.releases.trailers import Move
 from gitops.tree import KUSTOMIZATIONS, Tree
 
 _ABSENT = object()
@@ -39,6 +40,16 @@ def move(root: Path, overlay: str, wanted: Sequence[Image]) -> bool:
     return True
 
 
+def moves(has: Sequence[Image], wanted: Sequence[Image]) -> tuple[Move, ...]:
+    """What `move` would change, where an overlay has these images: of those that it has, the ones that differ."""
+    before = {one.name: one for one in has}
+    return tuple(
+        Move(one.name, before[one.name].version, one.version)
+        for one in wanted
+        if one.name in before and not _same(before[one.name], one)
+    )
+
+
 def exists(root: Path, overlay: str) -> bool:
     """Whether there is such an overlay."""
     return any((root / overlay / name).is_file() for name in KUSTOMIZATIONS)
@@ -59,6 +70,15 @@ def more_than_images(before: Any, after: Any) -> list[str]:
         for place, one, other in _differences(before, after, "")
         if not (_CONTAINER.search(place) and isinstance(one, str) and isinstance(other, str))
     ]
+
+
+def _same(has: Image, wanted: Image) -> bool:
+    """Whether an entry needs no change: it has a tag, or a digest, or both."""
+    return all(
+        mine == theirs
+        for mine, theirs in ((has.tag, wanted.tag), (has.digest, wanted.digest))
+        if mine
+    )
 
 
 def _kustomization(root: Path, overlay: str) -> Path:
