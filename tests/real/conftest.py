@@ -23,6 +23,8 @@ from lab.private_tmp import private_tmp
 from lab.report import Reporter
 from lab.toolchain import ensure
 from lab.topology import HUB
+from tests.real.gitea_server import gitea  # noqa: F401  # fixtures, as are the next ones
+from tests.real.release_project import built, people, release  # noqa: F401
 from tests.real.scaffold_project import Project as GitOpsProject
 from tests.real.scaffold_project import a_project
 

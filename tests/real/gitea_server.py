@@ -1,7 +1,4 @@
-"""A real Gitea, as the lab starts it: for tests that need a forge which judges by itself.
-
-Use it by `from tests.real.gitea_server import gitea  # noqa: F401` in a test module, or in its conftest.py.
-"""
+"""A real Gitea, as the lab starts it: for tests that need a forge which judges by itself."""
 
 from __future__ import annotations
 

@@ -158,3 +158,14 @@ def _kubeconfig(*names: str) -> dict[str, Any]:
 def people(gitea: GiteaServer) -> dict[str, str]:
     """Tokens: of anna, whose the repo is, of ci, by which Fleet works, and of bert, who approves."""
     return {name: gitea.make_user(name) for name in ("anna", "ci", "bert")}
+
+
+@pytest.fixture
+def built(release: Release) -> Release:
+    """CI has built v2.3.1-rc.1 and brought it to staging, where it runs."""
+    # As the scaffolded pipelines write it, so that no value is taken for an option.
+    words = (f"--image={NEW}", "--to=staging", "--build=https://ci.example.com/1", "--", SERVICE)
+    done = release.fleet("promote", *words)
+    assert done.exit_code == 0, (done.output, done.stderr)
+    assert "v2.3.0 → v2.3.1-rc.1, by commit" in done.output
+    return release

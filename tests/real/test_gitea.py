@@ -13,7 +13,7 @@ import pytest
 
 from forges.connect import connect
 from forges.forge import Forge, ForgeAway, ForgeError, LoggedOut, NotAllowed, Status
-from tests.real.gitea_server import GiteaServer, gitea  # noqa: F401 - a fixture
+from tests.real.gitea_server import GiteaServer
 from tests.unit.forge_contract import keeps_the_contract
 
 
@@ -46,12 +46,12 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def people(gitea: GiteaServer) -> dict[str, str]:  # noqa: F811
+def people(gitea: GiteaServer) -> dict[str, str]:
     return {name: gitea.make_user(name) for name in ("alice", "bob")}
 
 
 @pytest.fixture
-def place(gitea: GiteaServer, people: dict[str, str]) -> Place:  # noqa: F811
+def place(gitea: GiteaServer, people: dict[str, str]) -> Place:
     return Place(gitea, gitea.make_repo("alice", "bob"), people)
 
 

@@ -6,19 +6,7 @@ import re
 
 import pytest
 
-from tests.real.gitea_server import gitea  # noqa: F401
-from tests.real.release_project import IMAGE, NEW, OLD, SERVICE, Release, people, release  # noqa: F401
-
-
-@pytest.fixture
-def built(release: Release) -> Release:  # noqa: F811
-    """CI has built v2.3.1-rc.1 and brought it to staging, where it runs."""
-    # As the scaffolded pipelines write it, so that no value is taken for an option.
-    words = (f"--image={NEW}", "--to=staging", "--build=https://ci.example.com/1", "--", SERVICE)
-    done = release.fleet("promote", *words)
-    assert done.exit_code == 0, (done.output, done.stderr)
-    assert "v2.3.0 → v2.3.1-rc.1, by commit" in done.output
-    return release
+from tests.real.release_project import IMAGE, NEW, OLD, SERVICE, Release
 
 
 def test_ci_brings_an_image_to_staging(built: Release) -> None:
@@ -218,7 +206,7 @@ def test_tokens_that_may_not(built: Release, monkeypatch: pytest.MonkeyPatch) ->
     assert len(built.pulls()) == 1
 
 
-def test_branch_rules_that_refuse(release: Release) -> None:  # noqa: F811
+def test_branch_rules_that_refuse(release: Release) -> None:
     release.gitea.protect(release.repo, enable_push=False)
     done = release.fleet("promote", SERVICE, "--image", NEW, "--to", "staging")
     assert done.exit_code == 1
@@ -278,7 +266,7 @@ def test_back_to_what_ran_then(built: Release) -> None:
         assert said in done.stderr
 
 
-def test_a_moved_tag(release: Release) -> None:  # noqa: F811
+def test_a_moved_tag(release: Release) -> None:
     one, other = ("a" * 64, "b" * 64)
     assert (
         release.fleet(
@@ -335,7 +323,7 @@ def test_a_moved_tag(release: Release) -> None:  # noqa: F811
         (("rollback", "auth-service", "-e", "production"), "has had no other version before", 1),
     ],
 )
-def test_bad_input(release: Release, words: tuple[str, ...], said: str, code: int) -> None:  # noqa: F811
+def test_bad_input(release: Release, words: tuple[str, ...], said: str, code: int) -> None:
     done = release.fleet(*words)
     assert said in done.stderr
     assert done.exit_code == code

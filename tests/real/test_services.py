@@ -10,13 +10,11 @@ from typing import Any
 import pytest
 
 from live import versions
-from tests.real.gitea_server import gitea  # noqa: F401
-from tests.real.release_project import IMAGE, NEW, OLD, SERVICE, Release, people, release  # noqa: F401
-from tests.real.test_promote import built  # noqa: F401
+from tests.real.release_project import IMAGE, NEW, OLD, SERVICE, Release
 
 
 @pytest.fixture
-def promoted(built: Release, request: pytest.FixtureRequest) -> Release:  # noqa: F811
+def promoted(built: Release, request: pytest.FixtureRequest) -> Release:
     """Promoted with all gates green, approved by bert, merged by the administrator."""
     done = built.promote("--tested", "https://ci.example.com/2", "--soak", "5m")
     assert done.exit_code == 0, (done.output, done.stderr)
@@ -27,7 +25,7 @@ def promoted(built: Release, request: pytest.FixtureRequest) -> Release:  # noqa
     return built
 
 
-def _links(release: Release, *more: str) -> tuple[int, dict[str, dict[str, Any]]]:  # noqa: F811
+def _links(release: Release, *more: str) -> tuple[int, dict[str, dict[str, Any]]]:
     done = release.fleet("audit", SERVICE, "-e", "production", "--json", *more)
     document = json.loads(done.output)
     assert document["whole"] == (done.exit_code == 0)
@@ -87,7 +85,7 @@ def test_forged_trailers_are_told(promoted: Release) -> None:
     assert not links["pull request"]["holds"]
 
 
-def test_a_pull_request_beside_the_pipeline_has_no_gates(built: Release) -> None:  # noqa: F811
+def test_a_pull_request_beside_the_pipeline_has_no_gates(built: Release) -> None:
     """With trailers copied, approved and merged: without the gates that is no promotion."""
     built.pull()
     built.git("checkout", "--quiet", "-b", "mine")
@@ -120,7 +118,7 @@ def test_something_else_runs(promoted: Release, monkeypatch: pytest.MonkeyPatch)
     assert promoted.fleet("audit", SERVICE, "-e", "production", "--cluster", "x").exit_code == 1
 
 
-def test_an_approval_of_an_older_commit_is_none(built: Release) -> None:  # noqa: F811
+def test_an_approval_of_an_older_commit_is_none(built: Release) -> None:
     assert built.promote().exit_code == 0
     (pull,) = built.pulls("open")
     number = int(str(pull["number"]))
@@ -133,7 +131,7 @@ def test_an_approval_of_an_older_commit_is_none(built: Release) -> None:  # noqa
     assert "wasn't set" in links["gates"]["why"], "they were on the older one"
 
 
-def test_the_matrix(built: Release) -> None:  # noqa: F811
+def test_the_matrix(built: Release) -> None:
     done = built.fleet("services", "--json")
     assert done.exit_code == 0, done.stderr
     cells = {(one["service"], one["cluster"]): one for one in json.loads(done.output)}
