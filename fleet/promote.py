@@ -95,6 +95,8 @@ def promote(
     for option, address in (("--build", build), ("--tested", tested)):
         if address and not _ADDRESS.fullmatch(address):
             fail(f"{option} is no address: write https://… of the run")
+    if image and (soak or team):
+        fail("--soak and --team go with --from")
     try:
         wait = seconds(soak) if soak else 0
     except ValueError as error:
@@ -125,7 +127,7 @@ def promote(
 @contextmanager
 def told() -> Iterator[None]:
     """Inside, what can't be done ends the command with a clear line."""
-    from fleet.releases.where import ReleaseError
+    from fleet.releases.where import BadInput, ReleaseError
     from forges.forge import ForgeError
     from gitops.git import GitError
     from gitops.kustomize import KustomizeError
@@ -136,12 +138,15 @@ def told() -> Iterator[None]:
 
     try:
         yield
-    except (KustomizeError, KubeconfigError, ImagesError) as error:
+    except (BadInput, KustomizeError, KubeconfigError, ImagesError) as error:
         fail(str(error))
     except (ReleaseError, HoldError, ForgeError, GitError) as error:
         fail(str(error), 1)
     except Unreachable as error:
-        fail(f"the hub: {error}", 1)
+        fail(
+            f"the hub doesn't answer as it should: {error}; is its context in the kubeconfig the right one?",
+            1,
+        )
     except OSError as error:
         fail(f"{error.filename or 'this machine'}: {error.strerror}", 1)
 

@@ -55,6 +55,10 @@ def services(
         with Desk(fleets) as desk:
             asked = not offline and _answers(desk)
             cells = survey.survey(desk, environment, service, ask_hub=asked)
+    if not cells and (service or environment):
+        fail(
+            f"nothing of {' in '.join(filter(None, (service, environment)))} is deployed by these stacks"
+        )
     now = datetime.now(UTC)
     if html:
         from fleet.releases.page import page

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fleet.releases import gates
 from fleet.releases.desk import Desk
-from fleet.releases.where import Place, ReleaseError
+from fleet.releases.where import BadInput, Place, ReleaseError
 from forges.forge import Forge, PullRequest
 from gitops import git
 from gitops.releases import history, overlay
@@ -47,9 +47,7 @@ def audit(desk: Desk, service: str, environment: str, cluster: str | None) -> li
     """
     place = desk.place(service, environment)
     if cluster and cluster not in place.clusters:
-        raise ReleaseError(
-            f'"{service}" isn\'t on "{cluster}": it is on {", ".join(place.clusters)}'
-        )
+        raise BadInput(f'"{service}" isn\'t on "{cluster}": it is on {", ".join(place.clusters)}')
     wanted = [cluster] if cluster else list(place.clusters)
     clone = desk.clone(place.repo)
     images = overlay.images(clone.root, place.overlay)

@@ -11,7 +11,7 @@ from fleet.releases.desk import Desk, actor, run_url
 from fleet.releases.gates import Source
 from fleet.releases.outcome import Outcome
 from fleet.releases.pulls import Branch, Closed
-from fleet.releases.where import Place, ReleaseError
+from fleet.releases.where import BadInput, Place, ReleaseError
 from forges.forge import Forge, ForgeError, PullRequest, Status
 from gitops.releases import history, holds, overlay
 from gitops.releases.clone import Clone, Overtaken, PushRefused
@@ -35,9 +35,11 @@ class Evidence:
 def direct(desk: Desk, service: str, image: Image, environment: str, given: Evidence) -> Outcome:
     """Bring an image to an environment that isn't protected, by a push. Raises ReleaseError, GitError, ImagesError."""
     if desk.protects(environment):
-        raise ReleaseError(
+        raise BadInput(
             f'"{environment}" is a protected environment: promote to it from another, by --from and a pull request'
         )
+    if image.tag == "latest" and not image.digest:
+        raise BadInput('"latest" is no tag that stays what it is: write the build\'s own')
     place = desk.place(service, environment)
     clone = desk.clone(place.repo)
     made: list[Record] = []
@@ -73,9 +75,12 @@ def direct(desk: Desk, service: str, image: Image, environment: str, given: Evid
             f"{place.overlay}"
         ) from None
     if commit is None:
-        return Outcome(
-            service=service, environment=environment, done="nothing", message=f"{image} is there"
-        )
+        said = f"{image.name}:{image.tag} is there" if image.tag else f"{image} is there"
+        if image.digest and not any(
+            one.digest for one in overlay.images(clone.root, place.overlay)
+        ):
+            said += "; its digest isn't: the overlay has no `digest:`, so it pins none"
+        return Outcome(service=service, environment=environment, done="nothing", message=said)
     moves = made[0].moves
     return Outcome(
         service=service,
@@ -117,7 +122,7 @@ def by_pull_request(
     ForgeError, ImagesError, KustomizeError, Unreachable.
     """
     if source == target:
-        raise ReleaseError("--from and --to are the same environment")
+        raise BadInput("--from and --to are the same environment")
     outcomes, planned = [], []
     for one in services:
         try:
@@ -377,7 +382,7 @@ def _not_held(root: Path, place: Place, images: Sequence[Image]) -> None:
         if one := holds.held(known, image):
             raise ReleaseError(
                 f"{image} is on hold in {place.environment} since {one.since}, by {one.by}: {one.reason}. To lift it: "
-                f"fleet hold {place.service} --environment {place.environment} --lift"
+                f"fleet hold {place.service} --environment {place.environment} --lift --image {image}"
             )
 
 

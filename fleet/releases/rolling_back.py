@@ -11,7 +11,7 @@ from fleet.releases import pulls, text
 from fleet.releases.desk import Desk, actor
 from fleet.releases.outcome import Outcome
 from fleet.releases.pulls import Branch, Closed
-from fleet.releases.where import Place, ReleaseError
+from fleet.releases.where import BadInput, Place, ReleaseError
 from forges.forge import ForgeError, PullRequest
 from gitops import git
 from gitops.git import GitError
@@ -105,6 +105,14 @@ def set_hold(
     wanted = Image.parse(image) if image else None
     if lift and not known:
         return _outcome(place, "nothing", "nothing is on hold")
+    listed = ", ".join(f"{one.image}:{one.version}" for one in known)
+    if lift and wanted and not holds.held(known, wanted):
+        raise BadInput(f"{wanted} isn't on hold in {environment}; on hold is: {listed}")
+    names = {one.name for one in overlay.images(clone.root, place.overlay)}
+    if not lift and wanted and wanted.name not in names:
+        raise BadInput(
+            f'{place.overlay} has no image "{wanted.name}"; it has: {", ".join(sorted(names))}'
+        )
     has = (wanted,) if wanted else overlay.images(clone.root, place.overlay)
     if not lift and all(holds.held(known, one) for one in has):
         return _outcome(place, "nothing", "is on hold already")
@@ -125,12 +133,12 @@ def set_hold(
         verb = "Lift the hold on" if lift else "Hold"
         return f"{verb} {service} in {environment}\n\n{reason}\n\n{record.trailers()}\n"
 
+    its = ", ".join(map(str, has)) if wanted or not lift else listed
+    told = f"may be promoted again: {its}" if lift else f"on hold: {its}"
     branch = Branch.of(
         what, environment, service, [what, *map(str, has), reason, *(one.version for one in known)]
     )
-    return deliver(
-        desk, place, branch, change, (), now=now, what="the hold is lifted" if lift else "on hold"
-    )
+    return deliver(desk, place, branch, change, (), now=now, what=told)
 
 
 def deliver(
@@ -265,7 +273,7 @@ def _named(clone: Clone, place: Place, to: str) -> str:
     except GitError:
         commit = ""
     if not commit or to.startswith("-"):
-        raise ReleaseError(
+        raise BadInput(
             f'--to "{to}" is no commit of {place.repo.url}, and no time: write "2026-11-20 14:00"'
         )
     if not git.succeeds(clone.root, "merge-base", "--is-ancestor", commit, clone.head()):

@@ -55,7 +55,7 @@ def _shown(cell: Cell, at: datetime) -> tuple[Text, ...]:
 def _version(cell: Cell) -> Text:
     shown = Text(plain(cell.version) or "-")
     if cell.held:
-        shown.append(" on hold", "magenta")
+        shown.append(f" (on hold: {plain(', '.join(map(tag, cell.held)))})", "magenta")
     if cell.deviates:
         shown.append(f" runs {plain(', '.join(map(tag, cell.running)))}", "red")
     return shown

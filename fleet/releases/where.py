@@ -20,6 +20,10 @@ class ReleaseError(Exception):
     """What was asked for can't be done as it was asked; the message says why and what to write instead."""
 
 
+class BadInput(ReleaseError):
+    """Nothing could make it right but other words: no such environment, say."""
+
+
 @dataclass(frozen=True)
 class Repo:
     """A repo and the branch of it that Argo CD follows; `folder` has the services, `forge` is its kind if written."""
@@ -94,18 +98,18 @@ def environments(stacks: Mapping[str, Fleet]) -> list[str]:
 def place(known: list[Shelf], service: str, environment: str) -> Place:
     """Where a service is in an environment. Raises ReleaseError where the stack files deploy nothing of it there."""
     if not _SERVICE.fullmatch(service):
-        raise ReleaseError(
+        raise BadInput(
             f'"{service}" is no name of a service: a directory of lower-case letters, digits and -'
         )
     names = {one.environment for one in known}
     if environment not in names:
-        raise ReleaseError(
+        raise BadInput(
             f'no set of these stacks deploys services to "{environment}"{did_you_mean(environment, names)}; there '
             f"are: {', '.join(sorted(names)) or 'none'}"
         )
     its = [one for one in known if one.environment == environment and one.takes(service)]
     if not its:
-        raise ReleaseError(
+        raise BadInput(
             f'"{service}" is no service that these stacks deploy to "{environment}": fleet:teams and the sets leave '
             "it out"
         )

@@ -133,7 +133,9 @@ def cloned(url: str, base: str, token: str = "") -> Iterator[Clone]:
             raise GitError(f"{_shown(url)} can't be cloned: {error}") from None
         found = Clone(root, base, env)
         if not found.branch(base):
-            raise GitError(f'{_shown(url)} has no branch "{base}"')
+            raise GitError(
+                f'{_shown(url)} has no branch "{base}"; versions move on one: let fleet:gitops.revision name it'
+            )
         found.start(found.head())
         yield found
 

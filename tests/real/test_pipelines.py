@@ -116,7 +116,8 @@ def test_every_script_is_bash_and_has_no_expression_in_it(repo: Path) -> None:
 def test_what_an_event_says_is_one_word(repo: Path, value: str) -> None:
     """For GitHub by the names of its own `env:`, for GitLab by those of the variables."""
     image, env = last(repo, "image")
-    assert set(env) == {"FLEET_FORGE_TOKEN", "SERVICE", "IMAGE", "ENVIRONMENT", "BUILD"}
+    own = {"FLEET_FORGE_TOKEN", "FLEET_KUBECONFIG"}
+    assert set(env) == own | {"SERVICE", "IMAGE", "ENVIRONMENT", "BUILD"}
     expected = ["promote", f"--image={value}", f"--to={value}", f"--build={value}", "--", value]
     assert run(repo, image, dict.fromkeys(env, value)) == expected
     tested, env = last(repo, "tested")

@@ -262,7 +262,7 @@ def test_back_to_what_ran_then(built: Release) -> None:
         ("--output=x", "is no commit of"),
     ):
         done = built.fleet("rollback", SERVICE, "-e", "production", f"--to={to}")
-        assert done.exit_code == 1
+        assert done.exit_code == (2 if "is no commit of" in said else 1)
         assert said in done.stderr
 
 
@@ -285,9 +285,9 @@ def test_a_moved_tag(release: Release) -> None:
         (
             ("promote", SERVICE, "--image", NEW, "--to", "production"),
             "is a protected environment",
-            1,
+            2,
         ),
-        (("promote", SERVICE, "--image", NEW, "--to", "stagin"), 'did you mean "staging"?', 1),
+        (("promote", SERVICE, "--image", NEW, "--to", "stagin"), 'did you mean "staging"?', 2),
         (
             ("promote", "search", "--image", NEW, "--to", "staging"),
             "search isn't in staging yet",
@@ -313,7 +313,7 @@ def test_a_moved_tag(release: Release) -> None:
         (
             ("promote", "../../clusters", "--image", NEW, "--to", "staging"),
             "is no name of a service",
-            1,
+            2,
         ),
         (
             ("promote", SERVICE, "--image", NEW, "--to", "staging", "--build", "x\nFleet-By: eve"),

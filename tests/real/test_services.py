@@ -115,7 +115,7 @@ def test_something_else_runs(promoted: Release, monkeypatch: pytest.MonkeyPatch)
     one, other = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
     monkeypatch.setattr(versions, "pods", lambda *_: [("a", NEW, one), ("b", NEW, other)])
     assert "several images under this tag" in _links(promoted)[1]["pods"]["why"]
-    assert promoted.fleet("audit", SERVICE, "-e", "production", "--cluster", "x").exit_code == 1
+    assert promoted.fleet("audit", SERVICE, "-e", "production", "--cluster", "x").exit_code == 2
 
 
 def test_an_approval_of_an_older_commit_is_none(built: Release) -> None:

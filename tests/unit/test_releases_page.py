@@ -211,8 +211,9 @@ def test_the_table_has_one_row_for_what_is_the_same() -> None:
 
 
 def test_the_table_tells_of_holds_and_of_what_runs_instead() -> None:
-    (line,) = printed([a_cell(held=(IMAGE,), running=(f"{IMAGE}:v1.9.9",), sync="Missing")])[1:]
-    assert "v2.3.0 on hold runs v1.9.9" in line
+    held, running = (f"{IMAGE}:v2.3.1",), (f"{IMAGE}:v1.9.9",)
+    (line,) = printed([a_cell(held=held, running=running, sync="Missing")])[1:]
+    assert "v2.3.0 (on hold: v2.3.1) runs v1.9.9" in line
     assert "Missing" in line
 
 
