@@ -88,6 +88,8 @@ def _cell(value: object) -> str:
 
 
 def _say(links: list[Link]) -> None:
+    from fleet.releases.plain import plain
+
     shown = ("", "")
     for one in links:
         if (one.cluster, one.image) != shown:
@@ -95,6 +97,7 @@ def _say(links: list[Link]) -> None:
             typer.echo(f"{one.service} in {one.environment} on {one.cluster}: {one.image}")
         mark = "ok     " if one.holds else "MISSING"
         tail = f" ({one.why})" if one.why and one.found else one.why
-        typer.echo(f"  {mark} {one.link:<13} {one.found}{tail}".rstrip())
+        # Much of it is other people's text, which may hold what moves a terminal's cursor.
+        typer.echo(plain(f"  {mark} {one.link:<13} {one.found}{tail}".rstrip()))
     missing = sum(not one.holds for one in links)
     typer.echo("the chain is whole" if not missing else f"{counted(missing, 'link')} missing")

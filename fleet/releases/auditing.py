@@ -63,10 +63,12 @@ def audit(desk: Desk, service: str, environment: str, cluster: str | None) -> li
     for name in wanted:
         for image in images:
             link = _linker(place, name, image)
-            found += _live(link, clone.root, place, image, running.get(name), pods[name])
+            found += _live(
+                link, clone.root, clone.head(), place, image, running.get(name), pods[name]
+            )
             its = _changed(past.get(place.overlay, []), image)
             if str(image) not in chains:
-                chains[str(image)] = list(_of_git(desk.forge(place.repo), place, image, its))
+                chains[str(image)] = list(_of_git(desk, place, image, its))
             found += [_on(one, name) for one in chains[str(image)]]
     if not images:
         raise ReleaseError(f"{place.overlay} sets no images, so there is nothing to follow")
@@ -96,6 +98,7 @@ def _on(one: Link, cluster: str) -> Link:
 def _live(
     link: Callable[..., Link],
     root: Path,
+    head: str,
     place: Place,
     image: Image,
     running: Running | None,
@@ -125,7 +128,7 @@ def _live(
     if not why and str(image) not in running.images:
         why = f"Argo CD sees {', '.join(running.images) or 'no image'}"
     yield link("application", said, why)
-    known = git.succeeds(root, "cat-file", "-e", f"{running.revision}^{{commit}}")
+    known = git.succeeds(root, "merge-base", "--is-ancestor", running.revision, head)
     yield link(
         "revision",
         running.revision,
@@ -133,7 +136,8 @@ def _live(
     )
 
 
-def _of_git(forge: Forge, place: Place, image: Image, change: Change | None) -> Iterator[Link]:
+def _of_git(desk: Desk, place: Place, image: Image, change: Change | None) -> Iterator[Link]:
+    forge = desk.forge(place.repo)
     link = _linker(place, "", image)
     if change is None:
         yield link("commit", "", "no commit of the branch has brought this image")
@@ -156,6 +160,7 @@ def _of_git(forge: Forge, place: Place, image: Image, change: Change | None) -> 
         yield from _of_pull(forge, link, pull, place, record)
     else:
         pushed = record is not None and record.action == "promote" and not record.source
+        pushed = pushed and not desk.protects(place.environment)
         why = "" if pushed else "no merged pull request has brought this commit: it was pushed"
         yield link("pull request", "pushed by CI" if pushed else "", why)
     yield from _of_record(link, record)

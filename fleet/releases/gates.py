@@ -102,7 +102,7 @@ def _problems(
     if found:
         return found
     service = f"{place.repo.folder}/{place.service}"
-    if not git.succeeds(root, "cat-file", "-e", f"{one.revision}^{{commit}}"):
+    if not git.succeeds(root, "merge-base", "--is-ancestor", one.revision, head):
         return [
             f"is at {one.revision[:8] or 'no commit'}, which {place.repo.branch} hasn't: was history rewritten?"
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -135,6 +136,10 @@ def by_pull_request(
                 Outcome(service=one, environment=target, done="refused", message=str(error))
             )
     outcomes += [_refused(one) for one in planned if one.refused]
+    if not dry_run:
+        for each in planned:
+            if each.refused:
+                _withdraw(desk, each)
     for each in planned:
         if not each.refused and not each.moves:
             message = f"{target} has what {source} runs: {_versions(each.images)}"
@@ -230,7 +235,7 @@ def _open(
     name = "all" if together else first.service
     branch = Branch.of("promote", first.environment, name, intent)
     try:
-        pull = pulls.known(forge, branch)
+        pull = pulls.known(forge, branch, first.repo.branch)
     except Closed as error:
         said = (
             f"a person has closed the pull request for {intent[0]}: {error.pull.url}; it stays closed until "
@@ -250,8 +255,11 @@ def _open(
     try:
         if pull is None:
             pull, new = pulls.opened(forge, branch, first.repo.branch, title, body)
+        there = {one.context for one in forge.statuses(head) if one.outcome == "success"}
         for status in _statuses(planned, given):
-            forge.set_status(head, status)
+            # What was tested stays tested, whatever is asked about later.
+            if status.context != gates.INTEGRATION or given.tested or status.context not in there:
+                forge.set_status(head, status)
     except ForgeError as error:
         what = (
             f"the gates of {pull.url} aren't all set" if pull else "the pull request isn't open yet"
@@ -260,7 +268,7 @@ def _open(
             f"the branch {branch.name} is pushed, and {what}: {error}. Run the same again"
         ) from None
     try:
-        warnings += pulls.supersede(forge, branch, pull.number, clone)
+        warnings += pulls.supersede(forge, branch, pull.number, clone, (), pull.author)
     except ForgeError as error:
         warnings.append(f"older pull requests may still be open: {error}")
     done = "opened" if new else ("open" if head == pull.head else "updated")
@@ -275,6 +283,20 @@ def _open(
         )
         for number, one in enumerate(planned)
     ]
+
+
+def _withdraw(desk: Desk, one: Promotion) -> None:
+    """Take the gate back from an open pull request whose source isn't what it was."""
+    branch = Branch.of(
+        "promote", one.target.environment, one.target.service, [str(image) for image in one.images]
+    )
+    with suppress(ForgeError, Closed):
+        forge = desk.forge(one.target.repo)
+        if pull := pulls.known(forge, branch, one.target.repo.branch):
+            said = text.plain(one.refused)
+            forge.set_status(
+                pull.head, Status(context=gates.SOURCE, outcome="failure", description=said)
+            )
 
 
 def _pushed(clone: Clone, branch: Branch, planned: list[Promotion], given: Evidence) -> str:
@@ -335,7 +357,9 @@ def _record(one: Promotion, given: Evidence) -> Record:
         record.build
         for change in one.between
         for record in read(change.commit.message)
-        if record.service == one.source.service and record.build
+        if (record.service, record.environment) == (one.source.service, one.source.environment)
+        and record.build
+        and any(record.moved().get(image.name) == image.version for image in one.images)
     ]
     return Record(
         action="promote",
@@ -356,7 +380,7 @@ def _without_own(forge: Forge, planned: list[Promotion]) -> tuple[list[Promotion
         intent = [str(image) for image in one.images]
         branch = Branch.of("promote", one.target.environment, one.target.service, intent)
         try:
-            own: PullRequest | None = pulls.known(forge, branch)
+            own: PullRequest | None = pulls.known(forge, branch, one.target.repo.branch)
         except Closed as error:
             said = f"a person has closed its own pull request for this image: {error.pull.url}"
             told.append(_outcome(one, "refused", said, url=error.pull.url))

@@ -40,9 +40,10 @@ class Branch:
         return cls(family, f"{family}{word}-{digest}")
 
 
-def known(forge: Forge, branch: Branch) -> PullRequest | None:
+def known(forge: Forge, branch: Branch, base: str) -> PullRequest | None:
     """The open one of this branch; None where there is none, or it was merged. Raises Closed, ForgeError."""
-    newest = next(iter(forge.pull_requests(branch.name)), None)
+    its = (one for one in forge.pull_requests(branch.name) if one.base == base)
+    newest = next(its, None)
     if newest is None or newest.state == "merged":
         return None
     if newest.state == "closed":
@@ -88,38 +89,38 @@ def opened(
     except ForgeError:
         # Another run may have opened it just now.
         for one in forge.pull_requests(branch.name):
-            if one.state == "open":
+            if one.state == "open" and one.base == base:
                 return one, False
         raise
 
 
 def supersede(
-    forge: Forge, branch: Branch, number: int, clone: Clone, families: Sequence[str] = ()
+    forge: Forge, branch: Branch, number: int, clone: Clone, families: Sequence[str], author: str
 ) -> list[str]:
     """Close the older ones of the same service and environment, and those of other `families`; what didn't work.
 
-    Only those that this token's owner has opened, from branches of these names. Raises ForgeError.
+    Only those of the same base that `author` has opened, as Fleet opens them, from branches of these names; `number`
+    is 0 where nothing takes their place. Raises ForgeError.
     """
-    me = forge.whoami()
     warnings = []
     for one in list(forge.open_pull_requests()):
         mine = one.branch.startswith((branch.family, *families)) and one.branch != branch.name
-        if not mine or one.number >= number or (me and one.author != me):
+        older = not number or one.number < number
+        if not (mine and older and author and one.author == author and one.base == clone.base):
             continue
+        by = f"#{number}" if number else "a rollback or hold"
         try:
             forge.edit(
                 one.number,
                 title=one.title,
-                body=f"Superseded by #{number}.\n\n{SUPERSEDED}\n\n{one.body}",
+                body=f"Superseded by {by}.\n\n{SUPERSEDED}\n\n{one.body}",
             )
             forge.close(one.number)
         except ForgeError as error:
-            warnings.append(
-                f"{one.url} is superseded by #{number}, and could not be closed: {error}"
-            )
+            warnings.append(f"{one.url} is superseded by {by}, and could not be closed: {error}")
             continue
         try:
-            forge.comment(one.number, f"Superseded by #{number}.")
+            forge.comment(one.number, f"Superseded by {by}.")
         except ForgeError as error:
             warnings.append(f"{one.url} is closed without a comment: {error}")
         try:

@@ -69,6 +69,10 @@ def roll_back(
         if back.done:
             return None
         its = overlay.moves(overlay.images(clone.root, place.overlay), back.images)
+        if its != moves:
+            raise ReleaseError(
+                f"somebody has moved {service} in {environment} meanwhile ({text.shown(its)}); look, and run it again"
+            )
         reverted = bool(back.reverts) and _reverted(clone, place, back)
         if not reverted:
             overlay.move(clone.root, place.overlay, back.images)
@@ -86,7 +90,7 @@ def roll_back(
         )
         return text.message(record, f"{note}\n{reason}")
 
-    families = [f"promote/{environment}/{service}/"]
+    families = _promotions(place)
     intent = [*map(str, found.images), f"instead of {_newest(clone, place)}"]
     branch = Branch.of("rollback", environment, service, intent)
     return deliver(desk, place, branch, change, moves, now=now, families=families)
@@ -138,7 +142,21 @@ def set_hold(
     branch = Branch.of(
         what, environment, service, [what, *map(str, has), reason, *(one.version for one in known)]
     )
-    return deliver(desk, place, branch, change, (), now=now, what=told)
+    return deliver(
+        desk,
+        place,
+        branch,
+        change,
+        (),
+        now=now,
+        what=told,
+        families=() if lift else _promotions(place),
+    )
+
+
+def _promotions(place: Place) -> list[str]:
+    """The branches by which the version might come again."""
+    return [f"promote/{place.environment}/{name}/" for name in (place.service, "all")]
 
 
 def deliver(
@@ -160,16 +178,16 @@ def deliver(
             commit = clone.land(change)
             if commit is None:
                 return _outcome(place, "nothing", "somebody else has done it meanwhile")
-            return _outcome(
-                place, "pushed", f"{told}, by commit {commit[:8]} on {base}", moves, commit=commit
-            )
+            said = f"{told}, by commit {commit[:8]} on {base}"
+            warned = _closed(desk, place, branch, families)
+            return _outcome(place, "pushed", said, moves, commit=commit, warnings=tuple(warned))
         forge = desk.forge(place.repo)
         message = change()
         if message is None:
             return _outcome(place, "nothing", "nothing to do")
         pull: PullRequest | None = None
         with suppress(Closed):  # Who asks for it again is a person.
-            pull = pulls.known(forge, branch)
+            pull = pulls.known(forge, branch, base)
         head = pulls.pushed(clone, branch, message)
     except Overtaken as error:
         raise ReleaseError(
@@ -187,7 +205,7 @@ def deliver(
     try:
         if pull is None:
             pull, new = pulls.opened(forge, branch, base, title, body.strip())
-        warnings = pulls.supersede(forge, branch, pull.number, clone, families)
+        warnings = pulls.supersede(forge, branch, pull.number, clone, families, pull.author)
     except ForgeError as error:
         raise ReleaseError(
             f"the branch {branch.name} is pushed, and its pull request isn't as it should be: {error}. Run the same "
@@ -202,6 +220,17 @@ def deliver(
         commit=head,
         warnings=tuple(warnings),
     )
+
+
+def _closed(desk: Desk, place: Place, branch: Branch, families: Sequence[str]) -> list[str]:
+    """Close Fleet's own open pull requests that would bring the version back; what of that didn't work."""
+    if not families:
+        return []
+    try:
+        forge = desk.forge(place.repo)
+        return pulls.supersede(forge, branch, 0, desk.clone(place.repo), families, forge.whoami())
+    except ForgeError as error:
+        return [f"pull requests that would bring it back may be open: {error}"]
 
 
 def _back(clone: Clone, place: Place, to: str) -> Back:
@@ -220,7 +249,8 @@ def _back(clone: Clone, place: Place, to: str) -> Back:
                 (
                     one
                     for one in read(last.commit.message)
-                    if one.action == "rollback" and one.service == place.service
+                    if one.action == "rollback"
+                    and (one.service, one.environment) == (place.service, place.environment)
                 ),
                 None,
             )

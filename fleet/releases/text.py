@@ -111,7 +111,7 @@ def _between(one: Promotion) -> Iterator[str]:
     yield f"In between, in {one.source.environment}:"
     yield ""
     for change in one.between[:_MOST]:
-        its = ", ".join(short(image.version) for image in change.images)
+        its = plain(", ".join(short(image.version) for image in change.images))
         records = [
             record for record in read(change.commit.message) if record.service == one.source.service
         ]

@@ -131,7 +131,7 @@ def cloned(url: str, base: str, token: str = "") -> Iterator[Clone]:
             git.run(root.parent, *words, "--", url, str(root), more=env)
         except GitError as error:
             raise GitError(f"{_shown(url)} can't be cloned: {error}") from None
-        found = Clone(root, base, env)
+        found = Clone(root, base, {**env, **_identity(root)})
         if not found.branch(base):
             raise GitError(
                 f'{_shown(url)} has no branch "{base}"; versions move on one: let fleet:gitops.revision name it'
@@ -141,14 +141,11 @@ def cloned(url: str, base: str, token: str = "") -> Iterator[Clone]:
 
 
 def _environment(url: str, token: str) -> dict[str, str]:
-    """Who commits, where git doesn't know; and the token by a credential helper, so that no command line has it."""
+    """The token by a credential helper, so that no command line has it; by https only, or to this machine."""
     env = {}
-    for role in ("AUTHOR", "COMMITTER"):
-        for what, default in (("NAME", "Fleet"), ("EMAIL", "fleet@localhost")):
-            if not os.environ.get(f"GIT_{role}_{what}") and not _configured(f"user.{what.lower()}"):
-                env[f"GIT_{role}_{what}"] = default
     parts = urlsplit(url)
-    if token and parts.scheme in ("http", "https") and not parts.password:
+    safe = parts.scheme == "https" or parts.hostname in ("127.0.0.1", "::1", "localhost")
+    if token and safe and not parts.password:
         first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
         place = f"credential.{parts.scheme}://{parts.netloc.rpartition('@')[2]}.helper"
         # An empty one first: it takes the place of the person's own.
@@ -159,8 +156,15 @@ def _environment(url: str, token: str) -> dict[str, str]:
     return env
 
 
-def _configured(key: str) -> bool:
-    return bool(git.run(Path.cwd(), "config", "--get", key, check=False).strip())
+def _identity(root: Path) -> dict[str, str]:
+    """Who commits, where git knows nobody in the clone: settings of another checkout don't reach it."""
+    return {
+        f"GIT_{role}_{what}": default
+        for role in ("AUTHOR", "COMMITTER")
+        for what, default in (("NAME", "Fleet"), ("EMAIL", "fleet@localhost"))
+        if not os.environ.get(f"GIT_{role}_{what}")
+        and not git.run(root, "config", "--get", f"user.{what.lower()}", check=False).strip()
+    }
 
 
 def _lost(said: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -42,14 +43,16 @@ def changes(folder: Path, branch: str, pathspecs: Iterable[str]) -> dict[str, li
 
     Along the branch's first parents: what was on it, not what was on branches that were merged.
     """
-    form = "%x01%H%x00%P%x00%cI%x00%aN%x00%s%x00%B%x00"
+    # What no message can hold.
+    mark = secrets.token_hex(16)
+    form = f"{mark}%H%x00%P%x00%cI%x00%an%x00%s%x00%B%x00"
     words = ("log", "--first-parent", "--diff-merges=first-parent", "--raw", "--no-abbrev")
     said = git.run(
         folder,
         *("-c", "core.quotePath=off", *words, "--no-renames", f"--format={form}", branch, "--"),
         *pathspecs,
     ).decode(errors="replace")
-    touched = [one for record in said.split("\x01")[1:] for one in _record(record)]
+    touched = [one for record in said.split(mark)[1:] for one in _record(record)]
     blobs = _images(folder, {blob for _, _, blob in touched if blob != _NOTHING})
     found: dict[str, list[Change]] = {}
     for commit, path, blob in touched:
@@ -83,7 +86,7 @@ def _record(text: str) -> Iterator[tuple[Commit, str, str]]:
     commit = Commit(
         identity, datetime.fromisoformat(at), author, subject, message.strip(), " " in parents
     )
-    for line in raw.splitlines():
+    for line in raw.split("\n"):
         if line.startswith(":"):
             modes, _, path = line.partition("\t")
             yield commit, path, modes.split()[3]

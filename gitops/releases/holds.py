@@ -39,7 +39,7 @@ def path(environment: str, service: str) -> str:
 
 def read(root: Path, environment: str, service: str) -> tuple[Hold, ...]:
     """The holds; none where there is no file. Raises HoldError: one that can't be read may hold anything."""
-    file = root / path(environment, service)
+    file = _file(root, environment, service)
     if not file.exists():
         return ()
     try:
@@ -54,7 +54,7 @@ def read(root: Path, environment: str, service: str) -> tuple[Hold, ...]:
 
 def write(root: Path, environment: str, service: str, holds: tuple[Hold, ...]) -> None:
     """Write them; without any, the file goes."""
-    file = root / path(environment, service)
+    file = _file(root, environment, service)
     if not holds:
         file.unlink(missing_ok=True)
         return
@@ -64,9 +64,23 @@ def write(root: Path, environment: str, service: str, holds: tuple[Hold, ...]) -
     file.write_text(head + body)
 
 
+def _file(root: Path, environment: str, service: str) -> Path:
+    """The file itself, never what a link leads to: whoever may commit could lead a write elsewhere."""
+    file = root / path(environment, service)
+    if file.is_symlink() or file.resolve() != root.resolve() / path(environment, service):
+        raise HoldError(f"{path(environment, service)} is a link; make it a file")
+    return file
+
+
 def held(holds: tuple[Hold, ...], image: Image) -> Hold | None:
     """The hold on this very version of an image, if there is one."""
     for one in holds:
-        if one.image == image.name and one.version in (image.version, image.tag, image.digest):
+        # The same digest is the same image, whatever it is tagged; without two to compare, the tag decides.
+        tag, _, digest = (
+            one.version.replace("sha256:", "@sha256:").replace("@@", "@").partition("@sha256:")
+        )
+        its = image.digest.removeprefix("sha256:")
+        same = digest == its if digest and its else tag == image.tag
+        if one.image == image.name and same:
             return one
     return None

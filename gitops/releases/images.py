@@ -58,6 +58,8 @@ def read(content: bytes) -> tuple[Image, ...]:
     for one in _entries(_documents(content)):
         image = _image(one)
         if image.tag or image.digest:
+            if not _REF.fullmatch(str(image)):
+                raise ImagesError(f"{str(image)!r} is no image by its grammar")
             found.append(image)
     return tuple(found)
 
@@ -94,7 +96,11 @@ def changed(content: bytes, wanted: Sequence[Image]) -> bytes:
         text = text[:start] + _like(text[start:end], value) + text[end:]
     result = text.encode()
     # By an anchor, a merge key or a tag, what is written there may be read elsewhere too.
-    if _documents(result) != _documents(yaml.safe_dump_all(after).encode()):
+    try:
+        same = _documents(result) == _documents(yaml.safe_dump_all(after).encode())
+    except RecursionError:
+        same = False
+    if not same:
         raise ImagesError(
             "an anchor or alias shares an image's version with something else; write it out where it is used"
         )
@@ -151,7 +157,14 @@ def _documents(content: bytes) -> list[Any]:
     try:
         # A SafeLoader with fewer rules.
         return list(yaml.load_all(_text(content), Loader=_Texts))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (
+        yaml.YAMLError,
+        RecursionError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        TypeError,
+    ) as error:
         said = getattr(error, "problem", None) or "it can't be read"
         mark = getattr(error, "problem_mark", None)
         raise ImagesError(f"no YAML: {said}{f' (line {mark.line + 1})' if mark else ''}") from None

@@ -85,8 +85,8 @@ def _kustomization(root: Path, overlay: str) -> Path:
     for name in KUSTOMIZATIONS:
         path = root / overlay / name
         if path.is_file():
-            # Whoever may commit could lead a write out of the repo.
-            if path.is_symlink() or not path.resolve().is_relative_to(root.resolve()):
+            # Whoever may commit could lead a write out of the repo, or from one environment into another.
+            if path.resolve() != root.resolve() / overlay / name:
                 raise ImagesError(f"{overlay}/{name} is a link; make it a file")
             return path
     raise ImagesError(f"{overlay} has no kustomization.yaml")

@@ -36,7 +36,8 @@ def _of_folder(tree: Tree, folder: str, base: str) -> Iterator[Finding]:
         before, after = _versions(tree, base, path), _versions(tree, "HEAD", path)
         for image, version in after.items():
             old = before.get(image)
-            if old in (None, version) or (service, environment, image, version) in moved:
+            new = old is None and not before
+            if new or old == version or (service, environment, image, version) in moved:
                 continue
             yield Finding(
                 tree.shown + path,
