@@ -11,7 +11,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitops.releases import overlay
+from gitops.releases import holds, overlay
+from gitops.releases.holds import Hold, HoldError
 from gitops.releases.images import Image, ImagesError, changed, read
 from tests.real.scaffold_project import Project
 
@@ -183,3 +184,36 @@ def test_a_kustomization_that_is_a_link_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text(outside.read_text())
     with pytest.raises(ImagesError, match="is a link"):
         overlay.move(tmp_path / "repo", "y", [Image("a", "v2")])
+
+
+def test_links_inside_the_repo_lead_nowhere_either(tmp_path: Path) -> None:
+    """Else a push to staging would be one to production, and a hold would be written elsewhere."""
+    overlays = tmp_path / "apps/x/overlays"
+    (overlays / "production").mkdir(parents=True)
+    (overlays / "production/kustomization.yaml").write_text("images: [{name: a, newTag: v1}]\n")
+    (overlays / "staging").symlink_to("production")
+    with pytest.raises(ImagesError, match="is a link"):
+        overlay.move(tmp_path, "apps/x/overlays/staging", [Image("a", "v2")])
+    (tmp_path / ".fleet/holds").mkdir(parents=True)
+    (tmp_path / ".fleet/holds/production").symlink_to(tmp_path.parent)
+    for work in (holds.read, lambda *place: holds.write(*place, (Hold("a", "v1", "", "", ""),))):
+        with pytest.raises(HoldError, match="is a link"):
+            work(tmp_path, "production", "x")
+    assert not (tmp_path.parent / "x.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["x: !!bool maybe", "x: !!timestamp maybe", "images: [{name: 'a b', newTag: v1}]"]
+)
+def test_hostile_documents_are_refused(text: str) -> None:
+    with pytest.raises(ImagesError):
+        read(text.encode())
+
+
+def test_a_hold_is_on_the_same_bits() -> None:
+    one, other = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
+    known = (Hold("a", f"v1@{one}", "", "", ""),)
+    assert holds.held(known, Image("a", "v2", one))
+    assert holds.held(known, Image("a", "v1"))
+    assert not holds.held(known, Image("a", "v1", other))
+    assert not holds.held(known, Image("b", "v1", one))

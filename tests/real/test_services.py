@@ -107,6 +107,17 @@ def test_a_pull_request_beside_the_pipeline_has_no_gates(built: Release) -> None
     assert not links["gates"]["holds"]
 
 
+def test_forged_as_a_push_of_ci(promoted: Release) -> None:
+    """Trailers as CI's own push has them: to a protected environment there is no such push."""
+    text = promoted.overlay("production").read_text()
+    message = promoted.git("log", "-1", "--format=%B", "HEAD^2").replace("-> v2.3.1-rc.1", "-> v9")
+    promoted.overlay("production").write_text(text.replace("v2.3.1-rc.1", "v9"))
+    promoted.push("\n".join(line for line in message.split("\n") if "Source" not in line) + "\x01")
+    code, links = _links(promoted)
+    assert code == 1
+    assert not links["pull request"]["holds"]
+
+
 def test_something_else_runs(promoted: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "pods", lambda *_: [("a", NEW, ""), ("b", OLD, "")])
     code, links = _links(promoted)
