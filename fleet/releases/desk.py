@@ -17,9 +17,9 @@ from gitops.releases import clone
 from gitops.releases.clone import Clone
 from gitops.releases.trailers import one_line
 from live import versions
-from live.cluster_api import PATIENCE, ClusterAPI, Unreachable
+from live.cluster_api import PATIENCE, ClusterAPI
 from live.versions import Running
-from stacks.loading.kubeconfig import Kubeconfig, KubeconfigError
+from stacks.loading.kubeconfig import Kubeconfig
 from stacks.model.fleet import Fleet
 
 _ACTORS = ("FLEET_ACTOR", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "GITEA_ACTOR")
@@ -126,6 +126,3 @@ def run_url() -> str:
         return url
     parts = [os.environ.get(f"GITHUB_{one}", "") for one in ("SERVER_URL", "REPOSITORY", "RUN_ID")]
     return f"{parts[0]}/{parts[1]}/actions/runs/{parts[2]}" if all(parts) else ""
-
-
-UNDONE = (ReleaseError, ForgeError, Unreachable, KubeconfigError)

@@ -72,37 +72,28 @@ def _of_shelf(
         if not shelf.takes(one.name) or not overlay.exists(root, place.overlay):
             continue
         source, recorded = _source(place, past, order)
+        wanted = _wanted(place, root, past, source)
         for cluster in shelf.clusters:
             its = apps.get((cluster, place.overlay))
             if its and not gates.same_repo(its.repo, place):
                 its = None
-            cell = _cell(place, cluster, root, past, source, its, asked=running is not None)
+            cell = _cell(wanted, cluster, its, asked=running is not None)
             # A guess that explains nothing is none.
             yield cell if recorded or cell.behind is not None else replace(cell, source="")
 
 
-def _cell(
-    place: Place,
-    cluster: str,
-    root: Path,
-    past: Mapping[str, list[Change]],
-    source: str,
-    running: Running | None,
-    *,
-    asked: bool,
-) -> Cell:
+def _wanted(place: Place, root: Path, past: Mapping[str, list[Change]], source: str) -> Cell:
+    """What git says of a service in an environment: the same on each of its clusters, so read once."""
     try:
         images = overlay.images(root, place.overlay)
     except ImagesError:
         images = ()
     newest = next(iter(past.get(place.overlay, ())), None)
     record = record_of(newest, place.service, place.environment) if newest else None
-    missing = "Missing" if asked else ""
-    names = {one.name for one in images}
     return Cell(
         service=place.service,
         environment=place.environment,
-        cluster=cluster,
+        cluster="",
         team=place.team,
         repo=place.repo.url,
         images=tuple(map(str, images)),
@@ -116,6 +107,20 @@ def _cell(
             f"{one.image}:{one.version}"
             for one in holds.read(root, place.environment, place.service)
         ),
+        running=(),
+        sync="",
+        health="",
+        revision="",
+    )
+
+
+def _cell(wanted: Cell, cluster: str, running: Running | None, *, asked: bool) -> Cell:
+    """The same on one cluster, with what runs there."""
+    names = {gates.name_of(ref) for ref in wanted.images}
+    missing = "Missing" if asked else ""
+    return replace(
+        wanted,
+        cluster=cluster,
         running=tuple(
             ref for ref in (running.images if running else ()) if gates.name_of(ref) in names
         ),

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from gitops import git
 from gitops.finding import Finding
-from gitops.releases.history import versions
+from gitops.releases.history import of_overlays, versions
 from gitops.releases.images import ImagesError, read
 from gitops.releases.trailers import read as records
 from gitops.repo import Repo, folders
-from gitops.tree import KUSTOMIZATIONS, Tree
+from gitops.tree import Tree
 
 
 def findings(repo: Repo, base: str) -> Iterator[Finding]:
@@ -28,8 +28,7 @@ def findings(repo: Repo, base: str) -> Iterator[Finding]:
 
 def _of_folder(tree: Tree, folder: str, base: str) -> Iterator[Finding]:
     words = ("diff", "--name-only", "--no-renames", "-z", base, "HEAD", "--")
-    specs = [f":(glob){folder}/*/overlays/*/{name}" for name in KUSTOMIZATIONS]
-    said = git.run(tree.root, *words, *specs).decode(errors="replace")
+    said = git.run(tree.root, *words, *of_overlays(folder)).decode(errors="replace")
     moved = _moved(tree, base)
     for path in filter(None, said.split("\0")):
         _, service, _, environment, _ = path[len(folder) :].split("/")
